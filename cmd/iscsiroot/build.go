@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
+	"github.com/iscsiroot/iscsiroot/pkg/initramfs/storage"
 )
 
 const buildLong = `build makes a bootable initramfs: init, the kernel modules that reach the disk, and
@@ -132,8 +133,8 @@ func (f *buildFlags) nics(cfg *initramfs.Config) error {
 	if err != nil {
 		return err
 	}
-	storage, err := initramfs.HostStorage("/sys", "/proc")
-	cfg.Devices, cfg.Storage = append(cfg.Devices, devices...), append(cfg.Storage, storage...)
+	kinds, err := storage.OfHost("/sys", "/proc")
+	cfg.Devices, cfg.Storage = append(cfg.Devices, devices...), append(cfg.Storage, kinds...)
 	return err
 }
 

@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	remote1 = "iqn.2007-01.com.example:server.remote1"
-	storage = "iqn.2007-01.com.example:storage.remote1"
+	remote1   = "iqn.2007-01.com.example:server.remote1"
+	arrayName = "iqn.2007-01.com.example:storage.remote1"
 )
 
 // target serves a target and returns its portal.
@@ -42,13 +42,13 @@ func (s stage) secret(name, text string) {
 
 func TestDiscover(t *testing.T) {
 	s := newStage(t)
-	at := s.target(&iscsitest.Target{Name: storage, Portals: []string{"10.1.1.180:3260,1", "[2001:db8::7]:3261"}, Initiators: []string{remote1}})
-	want := at + ": targets for " + remote1 + "\n  " + storage + "\n    10.1.1.180:3260, portal group 1\n    [2001:db8::7]:3261\n"
+	at := s.target(&iscsitest.Target{Name: arrayName, Portals: []string{"10.1.1.180:3260,1", "[2001:db8::7]:3261"}, Initiators: []string{remote1}})
+	want := at + ": targets for " + remote1 + "\n  " + arrayName + "\n    10.1.1.180:3260, portal group 1\n    [2001:db8::7]:3261\n"
 	if status, out, errs := s.run("discover", "--initiator", remote1, at); status != 0 || out != want || errs != "" {
 		t.Errorf("status %d, %s%s", status, out, errs)
 	}
 	want = at + ": no target for " + remote1 + "; an access list may hide some\n"
-	if status, out, errs := s.run("discover", "--initiator", remote1, "--target", storage+"x", at); status != 0 || out != want || errs != "" {
+	if status, out, errs := s.run("discover", "--initiator", remote1, "--target", arrayName+"x", at); status != 0 || out != want || errs != "" {
 		t.Errorf("status %d, %s%s", status, out, errs)
 	}
 	want = "iscsiroot: discover: login to " + at + " refused (0202): this initiator name is not in the target's access list: add the name of --initiator to the target's access list\n"
@@ -60,7 +60,7 @@ func TestDiscover(t *testing.T) {
 // One portal's refusal does not hide what another one answers, and JSON has both.
 func TestDiscoverJSON(t *testing.T) {
 	s := newStage(t)
-	open := s.target(&iscsitest.Target{Name: storage, Portals: []string{"10.1.1.180:3260,1", "10.1.1.181:3260"}})
+	open := s.target(&iscsitest.Target{Name: arrayName, Portals: []string{"10.1.1.180:3260,1", "10.1.1.181:3260"}})
 	shut := s.target(&iscsitest.Target{Initiators: []string{remote1}})
 	status, out, errs := s.run("discover", "--json", "--initiator", "iqn.x", shut, open)
 	if status != 1 || strings.Count(errs, "\n") != 1 {
@@ -77,7 +77,7 @@ func TestDiscoverJSON(t *testing.T) {
 		},
 		map[string]any{
 			"asked": open, "answered": open, "warnings": []any{}, "error": "", "hint": "",
-			"targets": []any{map[string]any{"name": storage, "portals": []any{
+			"targets": []any{map[string]any{"name": arrayName, "portals": []any{
 				map[string]any{"address": "10.1.1.180", "port": 3260.0, "portal_group": 1.0},
 				map[string]any{"address": "10.1.1.181", "port": 3260.0, "portal_group": nil},
 			}}},
@@ -91,9 +91,9 @@ func TestDiscoverJSON(t *testing.T) {
 // Secrets come from a file that others cannot read, in the format of build's, and go nowhere else.
 func TestDiscoverCHAP(t *testing.T) {
 	s := newStage(t)
-	at := s.target(&iscsitest.Target{Name: storage, Auth: &iscsitest.Auth{User: "u", Secret: "sesame-open-12", TargetUser: "t", TargetSecret: "sesame-shut-12"}})
+	at := s.target(&iscsitest.Target{Name: arrayName, Auth: &iscsitest.Auth{User: "u", Secret: "sesame-open-12", TargetUser: "t", TargetSecret: "sesame-shut-12"}})
 	s.secret("discovery", "discovery u sesame-open-12 t sesame-shut-12\n")
-	s.secret("image", storage+" u sesame-open-12 t sesame-shut-12\n")
+	s.secret("image", arrayName+" u sesame-open-12 t sesame-shut-12\n")
 	s.secret("wrong", "discovery u sesame-open-13\n")
 	s.write("public", "discovery u sesame-open-12\n")
 	for _, c := range []struct {
@@ -101,8 +101,8 @@ func TestDiscoverCHAP(t *testing.T) {
 		status int
 		want   string
 	}{
-		{"--credentials ~/discovery", 0, at + ": targets for " + remote1 + "\n  " + storage + "\n"},
-		{"--credentials ~/image --target " + storage, 0, at + ": targets for " + remote1 + "\n  " + storage + "\n"},
+		{"--credentials ~/discovery", 0, at + ": targets for " + remote1 + "\n  " + arrayName + "\n"},
+		{"--credentials ~/image --target " + arrayName, 0, at + ": targets for " + remote1 + "\n  " + arrayName + "\n"},
 		{"--credentials ~/image", 1, "credentials from ~/image: no line for discovery sessions: write discovery USER SECRET"},
 		{"--credentials ~/wrong", 1, "refused (0201): authentication failed"},
 		{"--credentials ~/public", 1, "read secrets from ~/public: all users of this machine can read it: chmod 600 ~/public"},

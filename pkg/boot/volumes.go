@@ -3,13 +3,13 @@ package boot
 import (
 	"os"
 
-	"github.com/iscsiroot/iscsiroot/pkg/rootfs"
+	"github.com/iscsiroot/iscsiroot/pkg/rootfs/volumes"
 	"github.com/iscsiroot/iscsiroot/pkg/udevdb"
 )
 
 // announceVolumes writes in /run what the real system's udev has to know of the devices that root
 // stands on: without it systemd takes them for devices that are not ready.
-func announceVolumes(made []rootfs.Made, root, run string) error {
+func announceVolumes(made []volumes.Made, root, run string) error {
 	var records []udevdb.Record
 	var links []udevdb.Link
 	for _, d := range made {

@@ -8,12 +8,12 @@ import (
 	"testing"
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
-	"github.com/iscsiroot/iscsiroot/pkg/rootfs"
+	"github.com/iscsiroot/iscsiroot/pkg/rootfs/volumes"
 )
 
 // Each device has a record, and a root without rules for device-mapper gets some.
 func TestAnnounceVolumes(t *testing.T) {
-	made := []rootfs.Made{
+	made := []volumes.Made{
 		{Number: blockdev.Number{Major: 253, Minor: 0}, Name: "vg-root_rimage_0", Hidden: true},
 		{Number: blockdev.Number{Major: 253, Minor: 1}, Name: "vg-root", Volume: "vg/root"},
 	}

@@ -44,7 +44,7 @@ type Config struct {
 	// "bridge". Those that Policy, Default or the command line of UKI name come along anyway,
 	// and all of them in an image for any card.
 	Network []string
-	// Storage is what root stands on beside disks and partitions, of SupportedStorage. "lvm"
+	// Storage is what root stands on beside disks and partitions, of storage.Supported. "lvm"
 	// comes along if Policy, Default or the command line of UKI name a logical volume, and
 	// without Storage all of it in an image for any machine.
 	Storage []string

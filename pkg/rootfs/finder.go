@@ -10,6 +10,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/lvm"
+	"github.com/iscsiroot/iscsiroot/pkg/rootfs/volumes"
 )
 
 // finder is a search for a device. An error for which absent is true means that there is none.
@@ -59,9 +60,11 @@ func (a *absence) add(sk *stack) {
 	if sk.volumes == nil {
 		return
 	}
-	a.addCauses(sk.volumes.errs)
-	a.seen = append(a.seen, sk.volumes.seen...)
-	a.unread = append(a.unread, sk.volumes.unread...)
+	a.addCauses(sk.volumes.Errs)
+	a.seen = append(a.seen, sk.volumes.Seen...)
+	for _, u := range sk.volumes.Unread {
+		a.unread = append(a.unread, unreadOn(u.Device, u.Err)...)
+	}
 }
 
 // describe describes what is in the way, to be appended to another error.
@@ -76,7 +79,8 @@ func (a *absence) describe() string {
 // hint returns the hint of what is in the way, and whether anything is.
 func (a *absence) hint() (string, bool) {
 	for _, err := range a.causes {
-		if errorAs[*lvm.MissingError](err) {
+		var missing *lvm.MissingError
+		if errors.As(err, &missing) {
 			return "check that each target of the volume group is named, and exports its LUNs to this initiator", true
 		}
 		if h := sequence.Hint(err); h != "" {
@@ -134,8 +138,8 @@ func (st *Storage) holding(ctx context.Context) finder {
 // lookOn looks for an init on the partitions of disks, and only if there is none in the volumes.
 func (st *Storage) lookOn(ctx context.Context, p paths, disks []*blockdev.Device) error {
 	var none error
-	for _, want := range []volumeFilter{{}, st.volumesForRoot(), st.volumesForRoot().withHidden()} {
-		if none != nil && want.none() {
+	for _, want := range []volumes.Filter{{}, st.volumesForRoot(), st.volumesForRoot().WithHidden()} {
+		if none != nil && want.None() {
 			break
 		}
 		sk := st.stackOf(ctx, p, disks, want)
@@ -149,7 +153,7 @@ func (st *Storage) lookOn(ctx context.Context, p paths, disks []*blockdev.Device
 		if none != nil && absent(err) {
 			err = together(none, err)
 		}
-		if none = err; !absent(err) || sk.volumes != nil && !sk.volumes.hidden {
+		if none = err; !absent(err) || sk.volumes != nil && !sk.volumes.Hidden {
 			break
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
 	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/rootfs/volumes"
 )
 
 // notFoundError reports that no disk that may be searched has the device. It may appear later.
@@ -97,7 +98,7 @@ func (st *Storage) is(d *blockdev.Device, i int, want bootspec.Device) bool {
 func (st *Storage) searchNames(ctx context.Context, p paths, disks []*blockdev.Device, want bootspec.Device) ([]*blockdev.Device, error) {
 	var out []*blockdev.Device
 	missing := &notFoundError{want: want}
-	standing := st.stackOf(ctx, p, disks, volumeFilter{})
+	standing := st.stackOf(ctx, p, disks, volumes.Filter{})
 	for i, d := range disks {
 		devices, err := standing.on(d)
 		if err != nil {
@@ -127,14 +128,14 @@ func (st *Storage) searchInside(ctx context.Context, p paths, disks []*blockdev.
 	f := st.volumesFor(want)
 	out, hidden, err := st.searchWith(ctx, p, disks, want, f)
 	if hidden && absent(err) {
-		out, _, err = st.searchWith(ctx, p, disks, want, f.withHidden())
+		out, _, err = st.searchWith(ctx, p, disks, want, f.WithHidden())
 	}
 	return out, err
 }
 
 // searchWith is searchInside with these volumes. hidden: there are others that only the kernel can
 // read.
-func (st *Storage) searchWith(ctx context.Context, p paths, disks []*blockdev.Device, want bootspec.Device, f volumeFilter) (out []*blockdev.Device, hidden bool, err error) {
+func (st *Storage) searchWith(ctx context.Context, p paths, disks []*blockdev.Device, want bootspec.Device, f volumes.Filter) (out []*blockdev.Device, hidden bool, err error) {
 	var all []*blockdev.Device
 	missing := &notFoundError{want: want, any: st.Spec.Root.AnyDisk.V}
 	standing := st.stackOf(ctx, p, disks, f)
@@ -159,7 +160,7 @@ func (st *Storage) searchWith(ctx context.Context, p paths, disks []*blockdev.De
 		return out, false, nil
 	}
 	missing.add(standing)
-	return nil, standing.volumes != nil && standing.volumes.hidden, missing
+	return nil, standing.volumes != nil && standing.volumes.Hidden, missing
 }
 
 // unreadIn lists the disks of the sessions that could not be read, for a temporary reason; err is

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
+	"github.com/iscsiroot/iscsiroot/pkg/rootfs/volumes"
 )
 
 // active is an assembly that a layer has activated.
@@ -27,7 +28,7 @@ type stack struct {
 	tried   []*active          // also those that could not be activated
 	active  []*active          // in the order of their activation
 	failed  map[string]error   // by disk: why not all devices on it are known
-	volumes *volumes           // the layer of logical volumes; nil: it was not run
+	volumes *volumes.Layer     // the layer of logical volumes; nil: it was not run
 	errs    []error            // why other assemblies could not be activated
 }
 
@@ -127,11 +128,11 @@ func (sk *stack) inspect(p paths, disk *blockdev.Device) ([]*blockdev.Device, er
 
 // stackOf runs the layers over disks, and notes what was activated. A volume may stand on other
 // disks too, so where a search wants some, all disks are looked at.
-func (st *Storage) stackOf(ctx context.Context, p paths, disks []*blockdev.Device, want volumeFilter) *stack {
+func (st *Storage) stackOf(ctx context.Context, p paths, disks []*blockdev.Device, want volumes.Filter) *stack {
 	all := []blockdev.Layer{&partitions{p.sys}}
-	var lv *volumes
-	if !want.none() {
-		lv = &volumes{paths: p, want: want, kernel: st.volumeKernel()}
+	var lv *volumes.Layer
+	if !want.None() {
+		lv = &volumes.Layer{Sys: p.sys, Dev: p.dev, Want: want, Kernel: st.volumeKernel(), Temporary: temporary}
 		all = append(all, lv)
 		disks = slices.Clone(disks)
 		for _, d := range st.allDisks() {
@@ -173,7 +174,7 @@ func (st *Storage) deactivate(ctx context.Context, disk string) error {
 func (st *Storage) DeactivateUnused(ctx context.Context) {
 	for i := len(st.active) - 1; i >= 0; i-- {
 		a := st.active[i]
-		if _, ok := a.layer.(*volumes); !ok {
+		if _, ok := a.layer.(*volumes.Layer); !ok {
 			continue
 		}
 		err := a.layer.Deactivate(ctx, a.assembly)

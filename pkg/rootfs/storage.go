@@ -8,6 +8,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
 	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/rootfs/volumes"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 	"github.com/iscsiroot/iscsiroot/pkg/uevent"
 )
@@ -68,7 +69,7 @@ type Storage struct {
 	active           []*active          // the devices on them
 	attachedBySearch map[lunOf]bool     // LUNs that a search for root has attached
 	luns             lunKernel          // of a test; nil: the kernel itself
-	volumes          volumeKernel       // of a test; nil: the kernel itself
+	volumes          volumes.Kernel     // of a test; nil: the kernel itself
 	degraded         bool               // volumes are activated without the members that they can do without
 	calls            calls
 	root             Volume // by the last search for root

@@ -19,6 +19,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 	"github.com/iscsiroot/iscsiroot/pkg/dm"
 	"github.com/iscsiroot/iscsiroot/pkg/dm/table"
+	"github.com/iscsiroot/iscsiroot/pkg/rootfs/volumes"
 )
 
 // fakeKernel has device-mapper in files: what it makes is in sys, and its contents in dev, as the
@@ -43,7 +44,7 @@ func (k *fakeKernel) Load(_ context.Context, module string) error {
 	return nil
 }
 
-func (k *fakeKernel) Open(ctx context.Context) (mapper, error) {
+func (k *fakeKernel) Open(ctx context.Context) (volumes.Mapper, error) {
 	if err := k.Load(ctx, "dm_mod"); err != nil {
 		return nil, err
 	}

@@ -1,4 +1,4 @@
-package rootfs
+package volumes
 
 import (
 	"context"
@@ -17,15 +17,15 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lvm"
 )
 
-// volumeKernel is the kernel's part of the volumes: modules, and device-mapper.
-type volumeKernel interface {
+// Kernel is the kernel's part of the volumes: modules, and device-mapper.
+type Kernel interface {
 	Load(ctx context.Context, module string) error
 	// Open opens device-mapper, whose module is loaded.
-	Open(ctx context.Context) (mapper, error)
+	Open(ctx context.Context) (Mapper, error)
 }
 
-// mapper is device-mapper: *dm.Control.
-type mapper interface {
+// Mapper is device-mapper: *dm.Control.
+type Mapper interface {
 	Activate(name, uuid string, t table.Table, u dm.Udev, o dm.Option) (dm.Info, error)
 	Info(name string) (dm.Info, error)
 	Table(name string) (table.Table, error)
@@ -36,9 +36,9 @@ type mapper interface {
 
 // Activate implements blockdev.Layer: it makes the devices of a volume, the lowest first, and a link
 // to the last as udev does. What it has made is removed after an error.
-func (l *volumes) Activate(ctx context.Context, a blockdev.Assembly) (devices []*blockdev.Device, err error) {
-	p := a.Plan.(*volumePlan)
-	c, err := l.kernel.Open(ctx)
+func (l *Layer) Activate(ctx context.Context, a blockdev.Assembly) (devices []*blockdev.Device, err error) {
+	p := a.Plan.(*assembly)
+	c, err := l.Kernel.Open(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("logical volume %s: %w", p.name, sequence.WithHint(err, "build the image with --storage lvm"))
 	}
@@ -64,8 +64,8 @@ func (l *volumes) Activate(ctx context.Context, a blockdev.Assembly) (devices []
 
 // making is the activation of one volume.
 type making struct {
-	layer   *volumes
-	c       mapper
+	layer   *Layer
+	c       Mapper
 	numbers map[string]table.Number // of the devices, by name
 	made    []string                // that did not exist before
 	below   []*blockdev.Device      // the physical volumes in use
@@ -74,7 +74,7 @@ type making struct {
 // make makes one device.
 func (m *making) make(ctx context.Context, v lvm.Volume) error {
 	for _, name := range v.Modules {
-		if err := m.layer.kernel.Load(ctx, name); err != nil {
+		if err := m.layer.Kernel.Load(ctx, name); err != nil {
 			return sequence.WithHint(err, "build the image with "+storageOption(v.Modules))
 		}
 	}
@@ -167,18 +167,18 @@ func (m *making) undo() {
 }
 
 // deviceOf returns the device of a number.
-func (l *volumes) deviceOf(n table.Number) (*blockdev.Device, error) {
-	link, err := os.Readlink(filepath.Join(l.sys, "dev/block", n.String()))
+func (l *Layer) deviceOf(n table.Number) (*blockdev.Device, error) {
+	link, err := os.Readlink(filepath.Join(l.Sys, "dev/block", n.String()))
 	if err != nil {
 		return nil, err
 	}
-	return blockdev.Read(l.sys, filepath.Base(link))
+	return blockdev.Read(l.Sys, filepath.Base(link))
 }
 
 // link makes a link that udev makes too, so that the real system finds the name in the table of
 // mounts that it would have used itself, and also has it without udev.
-func (l *volumes) link(d *blockdev.Device, name string) error {
-	path := filepath.Join(l.dev, name)
+func (l *Layer) link(d *blockdev.Device, name string) error {
+	path := filepath.Join(l.Dev, name)
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
@@ -189,9 +189,9 @@ func (l *volumes) link(d *blockdev.Device, name string) error {
 }
 
 // Deactivate implements blockdev.Layer. Devices on which another volume stands too stay.
-func (l *volumes) Deactivate(ctx context.Context, a blockdev.Assembly) error {
-	p := a.Plan.(*volumePlan)
-	c, err := l.kernel.Open(ctx)
+func (l *Layer) Deactivate(ctx context.Context, a blockdev.Assembly) error {
+	p := a.Plan.(*assembly)
+	c, err := l.Kernel.Open(ctx)
 	if err != nil {
 		return err
 	}
@@ -203,8 +203,8 @@ func (l *volumes) Deactivate(ctx context.Context, a blockdev.Assembly) error {
 		case err != nil:
 			return err
 		case top:
-			_ = os.Remove(filepath.Join(l.dev, "mapper", v.Name))
-			_ = os.Remove(filepath.Join(l.dev, p.name))
+			_ = os.Remove(filepath.Join(l.Dev, "mapper", v.Name))
+			_ = os.Remove(filepath.Join(l.Dev, p.name))
 		}
 	}
 	return nil

@@ -1,4 +1,4 @@
-package rootfs
+package volumes
 
 import (
 	"context"
@@ -14,28 +14,37 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lvm"
 )
 
-// volumes is the layer of LVM's logical volumes. It finds those only that a search wants: a volume
-// is read by the table that it would have, so that looking for root activates none but root's.
-type volumes struct {
-	paths
-	want   volumeFilter
-	kernel volumeKernel
+// Layer is the layer of LVM's logical volumes. It finds those only that a search wants: a volume is
+// read by the table that it would have, so that looking for root activates none but root's.
+type Layer struct {
+	Sys, Dev string // the mount points of sysfs and devtmpfs
+	Want     Filter
+	Kernel   Kernel
+	// Temporary reports whether an error of a read may be temporary.
+	Temporary func(error) bool
 
 	// The fields below are of the last Find.
 
+	Seen   []string // the volumes, for messages
+	Errs   []error  // why some cannot be used
+	Unread []Unread // what could not be read, for a temporary reason
+	Hidden bool     // there are volumes whose contents only the kernel can read
+
 	places map[lvm.ID]*blockdev.Device // the physical volumes
-	seen   []string                    // the volumes, for messages
-	errs   []error                     // why some cannot be used
-	unread []unread                    // what could not be read, for a temporary reason
-	hidden bool                        // there are volumes whose contents only the kernel can read
+}
+
+// Unread is a device that could not be read.
+type Unread struct {
+	Device *blockdev.Device
+	Err    error
 }
 
 // Name implements blockdev.Layer.
-func (*volumes) Name() string { return "logical volumes" }
+func (*Layer) Name() string { return "logical volumes" }
 
 // Find implements blockdev.Layer.
-func (l *volumes) Find(_ context.Context, devices []*blockdev.Device) ([]blockdev.Assembly, error) {
-	l.places, l.seen, l.errs, l.unread, l.hidden = map[lvm.ID]*blockdev.Device{}, nil, nil, nil, false
+func (l *Layer) Find(_ context.Context, devices []*blockdev.Device) ([]blockdev.Assembly, error) {
+	l.places, l.Seen, l.Errs, l.Unread, l.Hidden = map[lvm.ID]*blockdev.Device{}, nil, nil, nil, false
 	var found []lvm.Found
 	for _, d := range devices {
 		if !mayBePV(d, devices) {
@@ -46,18 +55,18 @@ func (l *volumes) Find(_ context.Context, devices []*blockdev.Device) ([]blockde
 		case err == nil:
 			found = append(found, lvm.Found{Place: d.Name, PV: pv})
 			l.places[pv.ID] = d
-		case temporary(err):
-			l.unread = append(l.unread, unreadOn(d, err)...)
+		case l.Temporary(err):
+			l.Unread = append(l.Unread, Unread{d, err})
 		case !errors.Is(err, lvm.ErrNoLabel):
-			l.errs = append(l.errs, fmt.Errorf("%s: %w", d.Name, err))
+			l.Errs = append(l.Errs, fmt.Errorf("%s: %w", d.Name, err))
 		}
 	}
 	groups, problems := lvm.Assemble(found)
-	l.errs = append(l.errs, problems...)
+	l.Errs = append(l.Errs, problems...)
 	var out []blockdev.Assembly
 	for i := range groups {
 		if twin := sameName(groups, i); twin != nil {
-			l.errs = append(l.errs, twin)
+			l.Errs = append(l.Errs, twin)
 			continue
 		}
 		out = append(out, l.wanted(&groups[i])...)
@@ -80,8 +89,8 @@ func mayBePV(d *blockdev.Device, devices []*blockdev.Device) bool {
 }
 
 // label reads a device's label, and the metadata behind it.
-func (l *volumes) label(d *blockdev.Device) (lvm.PV, error) {
-	f, err := os.Open(filepath.Join(l.dev, d.Name))
+func (l *Layer) label(d *blockdev.Device) (lvm.PV, error) {
+	f, err := os.Open(filepath.Join(l.Dev, d.Name))
 	if err != nil {
 		return lvm.PV{}, err
 	}
@@ -100,15 +109,15 @@ func sameName(groups []lvm.Group, i int) error {
 	return nil
 }
 
-// volumePlan is the Plan of an assembly.
-type volumePlan struct {
+// assembly is the Plan of a blockdev.Assembly.
+type assembly struct {
 	name    string // "vg/root"
 	volumes []lvm.Volume
 	numbers map[string]table.Number // of the devices, by name, once they are made
 }
 
 // wanted returns the volumes of a group that the search wants.
-func (l *volumes) wanted(g *lvm.Group) []blockdev.Assembly {
+func (l *Layer) wanted(g *lvm.Group) []blockdev.Assembly {
 	var members []*blockdev.Device
 	for id := range g.Found {
 		members = append(members, l.places[id])
@@ -120,27 +129,27 @@ func (l *volumes) wanted(g *lvm.Group) []blockdev.Assembly {
 		if lv.Hidden() {
 			continue
 		}
-		if !l.want.allows(g.VG.Name, lv.Name) {
-			l.seen = append(l.seen, fmt.Sprintf("%s (%d MiB)", name, lv.Extents()*uint64(g.VG.ExtentSectors)>>11))
+		if !l.Want.allows(g.VG.Name, lv.Name) {
+			l.Seen = append(l.Seen, fmt.Sprintf("%s (%d MiB)", name, lv.Extents()*uint64(g.VG.ExtentSectors)>>11))
 			continue
 		}
-		plan, err := g.Plan(lv.Name, lvm.Options{Degraded: l.want.degraded})
+		plan, err := g.Plan(lv.Name, lvm.Options{Degraded: l.Want.Degraded})
 		if err != nil {
 			l.failed(name, err)
 			continue
 		}
 		if l.matches(name, plan) {
-			out = append(out, blockdev.Assembly{Name: name, Members: members, Plan: &volumePlan{name: name, volumes: plan}})
+			out = append(out, blockdev.Assembly{Name: name, Members: members, Plan: &assembly{name: name, volumes: plan}})
 		}
 	}
 	return out
 }
 
 // failed notes why a volume cannot be made. For one that may not even hold root it is no message.
-func (l *volumes) failed(name string, err error) {
-	l.seen = append(l.seen, name+" (cannot be used)")
-	if l.want.name != "" || errorAs[*lvm.MissingError](err) {
-		l.errs = append(l.errs, err)
+func (l *Layer) failed(name string, err error) {
+	l.Seen = append(l.Seen, name+" (cannot be used)")
+	if l.Want.Name != "" || errorAs[*lvm.MissingError](err) {
+		l.Errs = append(l.Errs, err)
 	}
 }
 
@@ -150,18 +159,18 @@ func errorAs[T error](err error) bool {
 }
 
 // matches reports whether a volume is the one that is named, or has the wanted superblock.
-func (l *volumes) matches(name string, plan []lvm.Volume) bool {
+func (l *Layer) matches(name string, plan []lvm.Volume) bool {
 	top := plan[len(plan)-1]
 	text := fmt.Sprintf("%s (%d MiB", name, top.Sectors>>11)
-	defer func() { l.seen = append(l.seen, text+")") }()
-	if l.want.name != "" {
+	defer func() { l.Seen = append(l.Seen, text+")") }()
+	if l.Want.Name != "" {
 		return true
 	}
 	files, r, err := l.contents(plan)
 	defer closeAll(files)
 	if errors.Is(err, table.ErrNotReadable) {
-		l.hidden = true
-		return l.want.hidden
+		l.Hidden = true
+		return l.Want.Hidden
 	}
 	var fsys blockdev.Filesystem
 	if err == nil {
@@ -171,23 +180,23 @@ func (l *volumes) matches(name string, plan []lvm.Volume) bool {
 	switch {
 	case errors.As(err, &several):
 		for _, one := range several.Found {
-			if l.want.match(one) {
+			if l.Want.Match(one) {
 				return true
 			}
 		}
-	case temporary(err):
+	case l.Temporary(err):
 		for _, d := range l.places {
-			l.unread = append(l.unread, unreadOn(d, err)...)
+			l.Unread = append(l.Unread, Unread{d, err})
 		}
 	case err == nil:
 		text += ", " + strings.TrimSuffix(strings.TrimPrefix((&blockdev.Device{Content: &blockdev.Content{FS: fsys}}).Describe(), " (0 MiB, "), ")")
-		return l.want.match(fsys)
+		return l.Want.Match(fsys)
 	}
 	return false
 }
 
 // contents opens what a volume would contain.
-func (l *volumes) contents(plan []lvm.Volume) (files []*os.File, top io.ReaderAt, err error) {
+func (l *Layer) contents(plan []lvm.Volume) (files []*os.File, top io.ReaderAt, err error) {
 	made := map[string]uint32{} // volumes have numbers of major 0 here, which no device has
 	readers := map[table.Number]io.ReaderAt{}
 	number := func(ref lvm.Ref) (table.Number, bool) {
@@ -201,7 +210,7 @@ func (l *volumes) contents(plan []lvm.Volume) (files []*os.File, top io.ReaderAt
 		}
 		n := table.Number(d.Number)
 		if readers[n] == nil {
-			f, ferr := os.Open(filepath.Join(l.dev, d.Name))
+			f, ferr := os.Open(filepath.Join(l.Dev, d.Name))
 			if ferr != nil {
 				err = ferr
 				return n, false

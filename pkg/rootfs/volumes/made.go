@@ -1,4 +1,4 @@
-package rootfs
+package volumes
 
 import "github.com/iscsiroot/iscsiroot/pkg/blockdev"
 
@@ -12,12 +12,13 @@ type Made struct {
 	Volume string
 }
 
-// Made returns the devices that the volumes in use are made of, each once, the lowest first.
-func (st *Storage) Made() []Made {
+// MadeOf returns the devices of volumes, each once, the lowest first. Plans of other layers'
+// assemblies are skipped.
+func MadeOf(plans []any) []Made {
 	var out []Made
 	seen := map[string]bool{}
-	for _, a := range st.active {
-		p, ok := a.assembly.Plan.(*volumePlan)
+	for _, plan := range plans {
+		p, ok := plan.(*assembly)
 		if !ok {
 			continue
 		}

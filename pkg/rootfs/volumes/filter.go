@@ -1,0 +1,31 @@
+package volumes
+
+import (
+	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+)
+
+// Filter is which logical volumes a search wants. The zero value wants none.
+type Filter struct {
+	Name     string                         // the only one, as device-mapper has it; "": by its contents
+	Allow    bootspec.LVM                   // in which volumes a search by contents looks
+	Match    func(blockdev.Filesystem) bool // the contents; nil: none matches
+	Hidden   bool                           // also volumes whose contents only the kernel can read
+	Degraded bool                           // also raids that lack members they can do without
+}
+
+// None reports whether the search wants no volume at all.
+func (f Filter) None() bool { return f.Name == "" && (f.Match == nil || f.Allow.Off.V) }
+
+// WithHidden returns the filter that also wants volumes whose contents only the kernel can read.
+func (f Filter) WithHidden() Filter {
+	f.Hidden = true
+	return f
+}
+
+func (f Filter) allows(group, volume string) bool {
+	if f.Name != "" {
+		return bootspec.JoinVolume(group, volume) == f.Name
+	}
+	return f.Allow.Allows(group, volume)
+}
