@@ -26,6 +26,7 @@ var parsers = map[string]string{
 	"pkg/kmod":              "an image's",
 	"pkg/lab":               "QEMU's",
 	"pkg/lab/deps":          "a distribution's",
+	"pkg/lvm":               "a disk's",
 	"pkg/network/dhcp":      "a server's",
 	"pkg/network/dhcp4":     "a server's",
 	"pkg/network/dhcp6":     "a server's, and a router's",

@@ -30,6 +30,7 @@ var rings = map[string]int{
 	"pkg/iscsi":             0,
 	"pkg/kmod/kmodtest":     0,
 	"pkg/kmod":              0,
+	"pkg/lvm":               0,
 	"pkg/manual":            0,
 	"pkg/mounts":            0,
 	"pkg/network/dhcp":      0,

@@ -1,0 +1,262 @@
+package lvm
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Limits of a text, so that little memory is taken for a hostile one. lvm2's own texts have four
+// levels and about 40 nodes and values for each LV.
+const (
+	maxDepth = 8
+	maxItems = 1 << 19
+)
+
+// node is a section, or a key with its value.
+type node struct {
+	key      string
+	section  bool
+	children []node  // of a section
+	values   []value // of a key: one, or those of a list
+}
+
+// value is a number or a string, as it stands in the text.
+type value struct {
+	text   string
+	quoted bool
+}
+
+// parser reads lvm's format of configuration (libdm/libdm-config.c: _section, _value, _get_token):
+//
+//	section { key = value   other = [ "a", 1 ]   # a comment
+//	}
+type parser struct {
+	text  string
+	at    int // of what has not been read
+	items int
+	token token
+}
+
+type tokenKind byte
+
+const (
+	tokenEnd    tokenKind = iota
+	tokenPunct            // one of { } [ ] , =
+	tokenWord             // an identifier or a number
+	tokenQuoted           // a string
+)
+
+type token struct {
+	kind tokenKind
+	text string // without quotes, unescaped
+	at   int
+}
+
+// parseConfig returns the nodes of a text. A NUL ends it: lvm2 writes one behind the text.
+func parseConfig(text string) ([]node, error) {
+	text, _, _ = strings.Cut(text, "\x00")
+	p := &parser{text: text}
+	if err := p.next(); err != nil {
+		return nil, err
+	}
+	nodes, err := p.nodes(0)
+	if err != nil {
+		return nil, err
+	}
+	if p.token.kind != tokenEnd {
+		return nil, p.unexpected()
+	}
+	return nodes, nil
+}
+
+func (p *parser) fail(at int, format string, args ...any) error {
+	return fmt.Errorf("metadata at byte %d: %s", at, fmt.Sprintf(format, args...))
+}
+
+func (p *parser) unexpected() error {
+	if p.token.kind == tokenEnd {
+		return p.fail(p.token.at, "the end is unexpected")
+	}
+	return p.fail(p.token.at, "%q is unexpected", clip(p.token.text))
+}
+
+// is reports whether the token is that character, outside of quotes.
+func (p *parser) is(punct string) bool { return p.token.kind == tokenPunct && p.token.text == punct }
+
+// nodes reads up to the end of the section.
+func (p *parser) nodes(depth int) ([]node, error) {
+	if depth > maxDepth {
+		return nil, p.fail(p.token.at, "more than %d levels", maxDepth)
+	}
+	var out []node
+	seen := map[string]bool{}
+	for p.token.kind == tokenWord || p.token.kind == tokenQuoted {
+		at := p.token.at
+		n, err := p.node(depth)
+		if err != nil {
+			return nil, err
+		}
+		if seen[n.key] || n.key == "" {
+			return nil, p.fail(at, "%q is there twice, or empty", clip(n.key))
+		}
+		seen[n.key] = true
+		out = append(out, n)
+	}
+	return out, nil
+}
+
+// node reads a key with its value, or a section.
+func (p *parser) node(depth int) (node, error) {
+	n := node{key: p.token.text}
+	if err := p.count(); err != nil {
+		return n, err
+	}
+	if err := p.next(); err != nil {
+		return n, err
+	}
+	var err error
+	switch {
+	case p.is("{"):
+		n.section = true
+		if err = p.next(); err != nil {
+			return n, err
+		}
+		if n.children, err = p.nodes(depth + 1); err != nil {
+			return n, err
+		}
+		if !p.is("}") {
+			return n, p.unexpected()
+		}
+		return n, p.next()
+	case p.is("="):
+		if err = p.next(); err != nil {
+			return n, err
+		}
+		n.values, err = p.values()
+		return n, err
+	}
+	return n, p.unexpected()
+}
+
+// values reads one value or a list, in which commas may be left out.
+func (p *parser) values() ([]value, error) {
+	if !p.is("[") {
+		v, err := p.value()
+		return []value{v}, err
+	}
+	if err := p.next(); err != nil {
+		return nil, err
+	}
+	out := []value{}
+	for !p.is("]") {
+		v, err := p.value()
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, v)
+		if p.is(",") {
+			if err := p.next(); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return out, p.next()
+}
+
+func (p *parser) value() (value, error) {
+	if p.token.kind != tokenWord && p.token.kind != tokenQuoted {
+		return value{}, p.unexpected()
+	}
+	v := value{p.token.text, p.token.kind == tokenQuoted}
+	if err := p.count(); err != nil {
+		return v, err
+	}
+	return v, p.next()
+}
+
+func (p *parser) count() error {
+	if p.items++; p.items > maxItems {
+		return p.fail(p.token.at, "more than %d keys and values", maxItems)
+	}
+	return nil
+}
+
+const blanks = " \t\n\v\f\r" // isspace(3)
+
+// next reads a token. Words are cut at what cannot be in an identifier or a number of lvm2's own.
+func (p *parser) next() error {
+	p.skip()
+	rest := p.text[p.at:]
+	if rest == "" {
+		p.token = token{at: p.at}
+		return nil
+	}
+	p.token = token{at: p.at}
+	switch c := rest[0]; {
+	case strings.IndexByte("{}[],=", c) >= 0:
+		p.token.kind, p.token.text = tokenPunct, rest[:1]
+		p.at++
+	case c == '"' || c == '\'':
+		return p.quoted(rest, c)
+	default:
+		n := strings.IndexAny(rest, blanks+"#={}[],\"'")
+		if n < 0 {
+			n = len(rest)
+		}
+		p.token.kind, p.token.text = tokenWord, rest[:n]
+		p.at += n
+	}
+	return nil
+}
+
+// skip passes over blanks and comments.
+func (p *parser) skip() {
+	for p.at < len(p.text) {
+		switch c := p.text[p.at]; {
+		case strings.IndexByte(blanks, c) >= 0:
+			p.at++
+		case c == '#':
+			n := strings.IndexByte(p.text[p.at:], '\n')
+			if n < 0 {
+				n = len(p.text) - p.at
+			}
+			p.at += n
+		default:
+			return
+		}
+	}
+}
+
+// quoted reads a string. In double quotes a backslash stands before a quote and a backslash
+// (libdm/libdm-string.c: dm_unescape_double_quotes); in single ones it is a character.
+func (p *parser) quoted(rest string, quote byte) error {
+	end := 1
+	escaped := false
+	for end < len(rest) && rest[end] != quote {
+		if rest[end] == '\\' && quote == '"' {
+			escaped = true
+			end++
+		}
+		end++
+	}
+	if end >= len(rest) {
+		return p.fail(p.at, "a string without an end")
+	}
+	p.token.kind, p.token.text = tokenQuoted, rest[1:end]
+	if escaped {
+		p.token.text = unescape(rest[1:end])
+	}
+	p.at += end + 1
+	return nil
+}
+
+func unescape(s string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '\\' && i+1 < len(s) && (s[i+1] == '"' || s[i+1] == '\\') {
+			i++
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}
