@@ -130,7 +130,7 @@ func FuzzAnswer(f *testing.F) {
 
 // FuzzTable: what is loaded holds the table, as a value.
 func FuzzTable(f *testing.F) {
-	f.Add(uint64(2048), "linear", "8:16 384", uint64(8), "zero", "")
+	f.Add(uint64(2048), "linear", "8:16 384", uint64(8), "striped", "1 8 8:32 0")
 	f.Fuzz(func(t *testing.T, len1 uint64, type1, params1 string, len2 uint64, type2, params2 string) {
 		tab := table.Table{{Start: 0, Length: len1, Target: odd{type1, params1}}, {Start: len1, Length: len2, Target: odd{type2, params2}}}
 		if tab.Validate() != nil {

@@ -74,7 +74,7 @@ func ParseThinPoolStatus(text string) (ThinPoolStatus, error) {
 func (r *reader) ratio() (part, all uint64) {
 	x, y, ok := strings.Cut(r.word(), "/")
 	if r.err == nil && !ok {
-		r.fail(fmt.Errorf("%q is no ratio: %w", x, errForm))
+		r.fail(fmt.Errorf("%q is not a ratio: %w", x, errForm))
 	}
 	if r.err != nil {
 		return 0, 0

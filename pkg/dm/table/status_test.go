@@ -17,7 +17,7 @@ func TestRaidStatus(t *testing.T) {
 	}
 	for text, why := range map[string]string{
 		"":                          "too short",
-		"raid1 2 aa 4096 resync":    "no ratio",
+		"raid1 2 aa 4096 resync":    "not a ratio",
 		"raid1 2 aa 1/x resync":     "invalid syntax",
 		"raid1 3 aa 1/2 resync":     `health "aa"`,
 		"raid1 2 ok 1/2 resync":     `health "ok"`,
@@ -49,7 +49,7 @@ func TestThinPoolStatus(t *testing.T) {
 		"":                                      "too short",
 		"Failed":                                "invalid syntax",
 		"1 14/1024 1/512 - rw discard_passdown": "too short",
-		"1 14 1/512 - rw discard_passdown queue_if_no_space -":         "no ratio",
+		"1 14 1/512 - rw discard_passdown queue_if_no_space -":         "not a ratio",
 		"1 14/1024 1/512 - rw discard_passdown queue_if_no_space 1024": "instead of needs_check",
 	} {
 		if got, err := ParseThinPoolStatus(text); err == nil || !strings.Contains(err.Error(), why) {
