@@ -4,8 +4,8 @@
 # each image and 300 KB off init, and costs the boot nothing: all of init without it costs 8 %.
 set -euo pipefail
 readonly ours=(
-  boot/... dm/... lvm rootfs shell/... network/... bootspec ibft handover shutdown recovery/... session iscsi/... status cmdline
-  blockdev clock fstypes modload switchroot uevent kmsg words procstat runstate mounts contain kmod fstypes
+  boot/... dm/... lvm rootfs/... shell/... network/... bootspec ibft handover shutdown recovery/... session iscsi/... status cmdline
+  blockdev clock fstypes modload switchroot udevdb uevent kmsg words procstat runstate mounts contain kmod fstypes
 )
 readonly others=(
   mvdan.cc/sh/v3/... github.com/klauspost/... github.com/ulikunitz/xz/... github.com/vishvananda/... github.com/u-root/...

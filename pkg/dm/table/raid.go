@@ -45,56 +45,55 @@ func (*Raid) Type() string { return "raid" }
 
 // Params implements [Target].
 func (r *Raid) Params() string {
-	words := r.options()
-	var b strings.Builder
-	fmt.Fprint(&b, r.Level, " ", 1+len(words), " ", r.ChunkSectors)
-	for _, w := range words {
-		b.WriteString(" " + w)
-	}
-	fmt.Fprint(&b, " ", len(r.Legs))
+	var w words
+	options := r.options()
+	w.word(r.Level)
+	w.number(uint64(1 + options.count))
+	w.number(uint64(r.ChunkSectors))
+	w.append(options)
+	w.number(uint64(len(r.Legs)))
 	for _, l := range r.Legs {
-		b.WriteString(" " + orDash(l.Meta) + " " + orDash(l.Data))
+		w.devOrDash(l.Meta)
+		w.devOrDash(l.Data)
 	}
-	return b.String()
+	return w.String()
 }
 
-func orDash(n *Number) string {
+func (w *words) devOrDash(n *Number) {
 	if n == nil {
-		return "-"
+		w.word("-")
+	} else {
+		w.dev(*n)
 	}
-	return n.String()
 }
 
 // options are the words behind the chunk size, in the order in which the kernel prints them
 // (drivers/md/dm-raid.c: raid_status).
-func (r *Raid) options() []string {
-	var out []string
-	number := func(word string, n uint64) {
-		if n != 0 {
-			out = append(out, word, fmt.Sprint(n))
-		}
-	}
+func (r *Raid) options() (w words) {
 	if r.Sync {
-		out = append(out, "sync")
+		w.word("sync")
 	}
 	if r.NoSync {
-		out = append(out, "nosync")
+		w.word("nosync")
 	}
 	for _, i := range r.Rebuild {
-		out = append(out, "rebuild", fmt.Sprint(i))
+		w.word("rebuild")
+		w.number(uint64(i))
 	}
-	number("min_recovery_rate", uint64(r.MinRecoveryRate))
-	number("max_recovery_rate", uint64(r.MaxRecoveryRate))
+	w.option("min_recovery_rate", uint64(r.MinRecoveryRate))
+	w.option("max_recovery_rate", uint64(r.MaxRecoveryRate))
 	for _, i := range r.WriteMostly {
-		out = append(out, "write_mostly", fmt.Sprint(i))
+		w.word("write_mostly")
+		w.number(uint64(i))
 	}
-	number("max_write_behind", uint64(r.MaxWriteBehind))
-	number("region_size", r.RegionSectors)
-	number("raid10_copies", uint64(r.Copies))
+	w.option("max_write_behind", uint64(r.MaxWriteBehind))
+	w.option("region_size", r.RegionSectors)
+	w.option("raid10_copies", uint64(r.Copies))
 	if r.Format != "" {
-		out = append(out, "raid10_format", r.Format)
+		w.word("raid10_format")
+		w.word(r.Format)
 	}
-	return out
+	return w
 }
 
 func (r *Raid) validate() error {
@@ -115,9 +114,11 @@ func (r *Raid) validate() error {
 	if err := r.validOptions(); err != nil {
 		return err
 	}
-	for _, i := range slices.Concat(r.Rebuild, r.WriteMostly) {
-		if i < 0 || i >= len(r.Legs) {
-			return fmt.Errorf("leg %d of %d", i, len(r.Legs))
+	for _, legs := range [...][]int{r.Rebuild, r.WriteMostly} {
+		for _, i := range legs {
+			if i < 0 || i >= len(r.Legs) {
+				return fmt.Errorf("leg %d of %d", i, len(r.Legs))
+			}
 		}
 	}
 	present := false
@@ -151,8 +152,8 @@ func (r *Raid) validOptions() error {
 			return fmt.Errorf("%s has no %s", r.Level, o.word)
 		}
 	}
-	if words := r.options(); r.Level == "raid0" && len(words) > 0 {
-		return fmt.Errorf("%s has no %s", r.Level, words[0])
+	if w := r.options(); r.Level == "raid0" && w.count > 0 {
+		return fmt.Errorf("%s has no %s", r.Level, w.String())
 	}
 	return nil
 }

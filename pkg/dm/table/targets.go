@@ -3,7 +3,6 @@ package table
 import (
 	"errors"
 	"fmt"
-	"strings"
 )
 
 // Area is a place on a device; Offset is in sectors.
@@ -12,7 +11,10 @@ type Area struct {
 	Offset uint64
 }
 
-func (a Area) String() string { return fmt.Sprint(a.Dev, " ", a.Offset) }
+func (w *words) area(a Area) {
+	w.dev(a.Dev)
+	w.number(a.Offset)
+}
 
 // Linear maps a range onto one device (device-mapper/linear.rst).
 type Linear Area
@@ -21,7 +23,11 @@ type Linear Area
 func (Linear) Type() string { return "linear" }
 
 // Params implements [Target].
-func (l Linear) Params() string { return Area(l).String() }
+func (l Linear) Params() string {
+	var w words
+	w.area(Area(l))
+	return w.String()
+}
 
 // Striped maps chunks onto devices in turn (device-mapper/striped.rst).
 type Striped struct {
@@ -34,12 +40,13 @@ func (Striped) Type() string { return "striped" }
 
 // Params implements [Target].
 func (s Striped) Params() string {
-	var b strings.Builder
-	fmt.Fprint(&b, len(s.Stripes), " ", s.Chunk)
+	var w words
+	w.number(uint64(len(s.Stripes)))
+	w.number(uint64(s.Chunk))
 	for _, a := range s.Stripes {
-		b.WriteString(" " + a.String())
+		w.area(a)
 	}
-	return b.String()
+	return w.String()
 }
 
 func (s Striped) validate() error {
@@ -95,14 +102,19 @@ func (*ThinPool) Type() string { return "thin-pool" }
 
 // Params implements [Target].
 func (p *ThinPool) Params() string {
-	words := []string{"0"}
+	var w, features words
 	for _, f := range p.features() {
 		if *f.value {
-			words = append(words, f.word)
+			features.word(f.word)
 		}
 	}
-	words[0] = fmt.Sprint(len(words) - 1)
-	return fmt.Sprint(p.Meta, " ", p.Data, " ", p.BlockSectors, " ", p.LowWater, " ") + strings.Join(words, " ")
+	w.dev(p.Meta)
+	w.dev(p.Data)
+	w.number(uint64(p.BlockSectors))
+	w.number(p.LowWater)
+	w.number(uint64(features.count))
+	w.append(features)
+	return w.String()
 }
 
 // feature is an optional word of a target.
@@ -145,11 +157,13 @@ func (Thin) Type() string { return "thin" }
 
 // Params implements [Target].
 func (t Thin) Params() string {
-	text := fmt.Sprint(t.Pool, " ", t.ID)
+	var w words
+	w.dev(t.Pool)
+	w.number(uint64(t.ID))
 	if t.Origin != nil {
-		text += " " + t.Origin.String()
+		w.dev(*t.Origin)
 	}
-	return text
+	return w.String()
 }
 
 func (t Thin) validate() error {
