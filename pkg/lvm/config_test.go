@@ -28,6 +28,7 @@ func TestParseErrors(t *testing.T) {
 		{`stripe_size=8 `, ``, "metadata: v/a/t: stripe_size is missing"},
 		{`start_extent=1`, `start_extent=2`, "metadata: v/a: segments begin at extent 2 instead of 1"},
 		{`segment_count=2`, `segment_count=3`, "metadata: v/a: segment_count is 3, with 2 segments"},
+		{`start_extent=1 extent_count=2`, `start_extent=1 extent_count=3`, "metadata: v/a: 3 extents on 2 stripes"},
 		{`region_size=8`, ``, "metadata: v/b/s: region_size is missing"},
 		{`device_count=1`, `device_count=2`, "metadata: v/b/s: raids has 1 legs, not 2"},
 		{`raids=["c_rmeta_0","c"]`, `raids=["c","x"] device_count=2`, `metadata at byte`},

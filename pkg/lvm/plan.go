@@ -88,7 +88,7 @@ func (g *Group) Plan(name string, o Options) ([]Volume, error) {
 	if !ok {
 		return nil, fmt.Errorf("logical volume %s/%s: %w", g.VG.Name, clip(name), ErrNotFound)
 	}
-	p := newPlanner(g.VG)
+	p := newIndex(g.VG).planner()
 	p.found, p.degraded = g.Found, o.Degraded
 	return p.plan(lv)
 }
@@ -101,14 +101,13 @@ func (vg *VG) Candidates(o Options) []*LV {
 		return nil
 	}
 	var out []*LV
+	ix := newIndex(vg)
 	for i := range vg.LVs {
-		p := newPlanner(vg)
+		l := &vg.LVs[i]
+		p := ix.planner()
 		p.assumed = true
-		if vg.LVs[i].has("ACTIVATION_SKIP") {
-			continue
-		}
-		if _, err := p.plan(&vg.LVs[i]); err == nil {
-			out = append(out, &vg.LVs[i])
+		if _, err := p.plan(l); err == nil && !l.has("ACTIVATION_SKIP") {
+			out = append(out, l)
 		}
 	}
 	return out
@@ -116,57 +115,16 @@ func (vg *VG) Candidates(o Options) []*LV {
 
 // planner collects the devices of one LV.
 type planner struct {
-	vg       *VG
-	roles    map[string]role
+	*index
 	found    map[ID]Found
 	degraded bool
 	assumed  bool // all PVs are there
 
 	out     []Volume
-	made    map[string]bool // the names of out, and of what is being made
+	made    map[string]bool // the names of out, false while one is being made
 	making  int
+	lacking map[string][]PhysicalVolume // what lackingOf has found out
 	missing *MissingError
-}
-
-// role is what other LVs make of one.
-type role struct {
-	leg, data, meta bool   // of a raid, of a thin pool
-	external        bool   // an origin outside of the pool of a thin LV
-	snapshot        string // why the LV alone is not what it seems
-}
-
-func newPlanner(vg *VG) *planner {
-	p := &planner{vg: vg, roles: map[string]role{}, made: map[string]bool{}}
-	for _, l := range vg.LVs {
-		for _, s := range l.Segments {
-			p.addRoles(s)
-		}
-	}
-	return p
-}
-
-func (p *planner) addRoles(s Segment) {
-	set := func(name string, change func(*role)) {
-		r := p.roles[name]
-		change(&r)
-		p.roles[name] = r
-	}
-	switch t := s.Type.(type) {
-	case *Raid:
-		for _, name := range t.names() {
-			set(name, func(r *role) { r.leg = true })
-		}
-	case *ThinPool:
-		set(t.Data, func(r *role) { r.data = true })
-		set(t.Meta, func(r *role) { r.meta = true })
-	case *Thin:
-		set(t.External, func(r *role) { r.external = true })
-		set(t.Merge, func(r *role) { r.snapshot = "a snapshot is to be merged into it" })
-	case *Unsupported:
-		for _, name := range t.Uses {
-			set(name, func(r *role) { r.snapshot = "it has a snapshot, or is one" })
-		}
-	}
 }
 
 func (p *planner) plan(lv *LV) ([]Volume, error) {

@@ -2,6 +2,7 @@ package lvm_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -101,6 +102,7 @@ func TestUnsupported(t *testing.T) {
 		{"a", `type="raid1"`, `type="raid1+RESHAPE"`, `v/b: not supported: segment type "raid1+RESHAPE"`},
 		{"a", `type="raid1"`, `data_offset=8 type="raid1"`, `v/b: not supported: segment type "raid1 with data_offset`},
 		{"a", `stripes=["p",2]`, `stripes=["b",0]`, "v/b: not supported: it stands on itself"},
+		{"a", `["REBUILD"]`, `["VISIBLE"]`, "v/b: not supported: too many of its legs are split off"},
 		{"d", `external_origin="a"`, `merge="a"`, "v/d: not supported: it is to be merged into a"},
 		{"a", `external_origin="a"`, `merge="a"`, "v/a: not supported: a snapshot is to be merged into it"},
 		{"d", `thin_pool="e"`, `thin_pool="a"`, "v/d: not supported: a is not a thin pool"},
@@ -193,5 +195,57 @@ func TestDeviceTooSmall(t *testing.T) {
 	_, err := groups[0].Plan("root", lvm.Options{})
 	if err == nil || !strings.Contains(err.Error(), "on 254:0 has 20971520 bytes, less than its extents") {
 		t.Error(err)
+	}
+}
+
+// stack is a VG in which l0 stands on n raids, each of which has the next one twice.
+func stack(t *testing.T, n int) *lvm.VG {
+	t.Helper()
+	var b strings.Builder
+	head, _, _ := strings.Cut(small, "logical_volumes{")
+	b.WriteString(head + "logical_volumes{")
+	status := `"VISIBLE"`
+	for i := range n {
+		fmt.Fprintf(&b, `l%d{id="%s%02d" status=[%s] segment_count=1 s{start_extent=0 extent_count=1 `, i, strings.Repeat("d", 30), i, status)
+		fmt.Fprintf(&b, `type="raid1" device_count=2 region_size=8 raids=["l%d","l%d"]}}`, i+1, i+1)
+		status = ""
+	}
+	fmt.Fprintf(&b, `l%d{id="%s%02d" status=[] segment_count=1 s{start_extent=0 extent_count=1 type="striped" stripe_count=1 stripes=["p",0]}}}}`, n, strings.Repeat("d", 30), n)
+	vg, err := lvm.Parse([]byte(b.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return vg
+}
+
+// A stack that is deeper than any of lvm2, and that has 2^40 ways down, ends with an error.
+func TestDeepStack(t *testing.T) {
+	groups, _ := lvm.Assemble([]lvm.Found{at("sda", stack(t, 40), smallPV)})
+	if _, err := groups[0].Plan("l0", lvm.Options{}); err == nil || !strings.Contains(err.Error(), "it stands on itself, or on too many others") {
+		t.Error(err)
+	}
+	groups, _ = lvm.Assemble([]lvm.Found{at("sda", stack(t, 10), otherPV)})
+	_, err := groups[0].Plan("l0", lvm.Options{})
+	var m *lvm.MissingError
+	if !errors.As(err, &m) || len(m.PVs) != 1 || m.Degradable {
+		t.Error(err)
+	}
+}
+
+func TestCrop(t *testing.T) {
+	const old, crop = `type="thin-pool"`, `crop_metadata=1 type="thin-pool+CROP_METADATA"`
+	if _, err := smallGroup(t, old, crop).Plan("d", lvm.Options{}); err != nil {
+		t.Error(err)
+	}
+	_, err := smallGroup(t, old, crop, "extent_size=8", "extent_size=40000000").Plan("d", lvm.Options{})
+	if err == nil || !strings.Contains(err.Error(), "v/e: not supported: its metadata are larger than the kernel can use") {
+		t.Error(err)
+	}
+}
+
+func TestWriteLocked(t *testing.T) {
+	volumes, err := smallGroup(t, `["VISIBLE","WRITE"]`, `["VISIBLE"] flags=["WRITE_LOCKED"]`, `external_origin="a"`, "").Plan("a", lvm.Options{})
+	if err != nil || volumes[len(volumes)-1].ReadOnly {
+		t.Error(volumes, err)
 	}
 }

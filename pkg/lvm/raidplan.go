@@ -1,6 +1,9 @@
 package lvm
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/iscsiroot/iscsiroot/pkg/dm/table"
 )
 
@@ -23,7 +26,7 @@ func (p *planner) raid(lv *LV, t *Raid) (line, error) {
 			continue
 		}
 		for _, name := range leg.lvs() {
-			ref, err := p.add(p.named(name), "")
+			ref, err := p.add(p.lvs[name], "")
 			if err != nil {
 				return l, err
 			}
@@ -63,34 +66,38 @@ func (p *planner) legs(t *Raid) (present []bool, lacking []PhysicalVolume) {
 	for _, leg := range t.Legs {
 		var pvs []PhysicalVolume
 		for _, name := range leg.lvs() {
-			pvs = append(pvs, p.lackingOf(p.named(name), 0)...)
+			pvs = append(pvs, p.lackingOf(p.lvs[name])...)
 		}
-		data := p.named(leg.Data)
+		data := p.lvs[leg.Data]
 		present = append(present, len(pvs) == 0 && (data.Hidden() || data.writable()))
 		lacking = append(lacking, pvs...)
 	}
 	return present, lacking
 }
 
-// lackingOf returns the PVs that an LV would need and that are not there. What stands on itself add
-// refuses.
-func (p *planner) lackingOf(lv *LV, depth int) []PhysicalVolume {
-	var out []PhysicalVolume
-	if depth > maxLayers {
-		return nil
+// lackingOf returns the PVs that an LV would need and that are not there, each once. What stands on
+// itself add refuses.
+func (p *planner) lackingOf(lv *LV) []PhysicalVolume {
+	if out, known := p.lacking[lv.Name]; known || p.assumed {
+		return out
 	}
+	p.lacking[lv.Name] = nil
+	var out []PhysicalVolume
 	for _, s := range lv.Segments {
 		if t, ok := s.Type.(*Striped); ok {
 			for _, a := range t.Areas {
-				if a.PV != "" && p.lacks(p.pv(a.PV)) {
-					out = append(out, p.pv(a.PV))
+				if a.PV != "" && p.lacks(p.pvs[a.PV]) {
+					out = append(out, *p.pvs[a.PV])
 				}
 			}
 		}
 		for _, name := range s.Type.names() {
-			out = append(out, p.lackingOf(p.named(name), depth+1)...)
+			out = append(out, p.lackingOf(p.lvs[name])...)
 		}
 	}
+	slices.SortFunc(out, func(a, b PhysicalVolume) int { return strings.Compare(a.Name, b.Name) })
+	out = slices.CompactFunc(out, func(a, b PhysicalVolume) bool { return a.Name == b.Name })
+	p.lacking[lv.Name] = out
 	return out
 }
 
@@ -109,7 +116,7 @@ func (p *planner) raidTarget(t *Raid) table.Raid {
 		out.MaxWriteBehind = t.WriteBehind
 	}
 	for i, leg := range t.Legs {
-		data := p.named(leg.Data)
+		data := p.lvs[leg.Data]
 		if t.Level != "raid0" && data.has("REBUILD") {
 			out.Rebuild = append(out.Rebuild, i)
 		}

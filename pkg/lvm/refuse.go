@@ -43,7 +43,7 @@ func (e *MissingError) Error() string {
 }
 
 // lacks reports whether a PV cannot be used: it is not there, or what is on it is old.
-func (p *planner) lacks(pv PhysicalVolume) bool {
+func (p *planner) lacks(pv *PhysicalVolume) bool {
 	_, there := p.found[pv.ID]
 	return !p.assumed && (!there || pv.missing())
 }

@@ -7,14 +7,14 @@ import "github.com/iscsiroot/iscsiroot/pkg/dm/table"
 // activation/thin_pool_autoextend_threshold.
 func (p *planner) thinPool(lv *LV, t *ThinPool) (line, error) {
 	const maxMetadata = 255 * (1 << 14) * 8 // drivers/md/dm-thin-metadata.h: THIN_METADATA_MAX_SECTORS
-	if t.Crop && p.sectors(p.named(t.Meta).Extents()) > maxMetadata {
+	if t.Crop && p.sectors(p.lvs[t.Meta].Extents()) > maxMetadata {
 		return line{}, p.unsupported(lv, "its metadata are larger than the kernel can use")
 	}
-	meta, err := p.add(p.named(t.Meta), "")
+	meta, err := p.add(p.lvs[t.Meta], "")
 	if err != nil {
 		return line{}, err
 	}
-	data, err := p.add(p.named(t.Data), "")
+	data, err := p.add(p.lvs[t.Data], "")
 	if err != nil {
 		return line{}, err
 	}
@@ -34,7 +34,7 @@ func (p *planner) thinPool(lv *LV, t *ThinPool) (line, error) {
 
 // thin makes a device of a pool, which is made by its layer.
 func (p *planner) thin(lv *LV, t *Thin) (line, error) {
-	pool := p.named(t.Pool)
+	pool := p.lvs[t.Pool]
 	if s := pool.Segments; len(s) != 1 || !isPool(s[0]) {
 		return line{}, p.unsupported(lv, pool.Name+" is not a thin pool")
 	}
@@ -47,7 +47,7 @@ func (p *planner) thin(lv *LV, t *Thin) (line, error) {
 	}
 	l := line{refs: []Ref{ref}}
 	if t.External != "" {
-		origin, err := p.add(p.named(t.External), layerReal)
+		origin, err := p.add(p.lvs[t.External], layerReal)
 		if err != nil {
 			return line{}, err
 		}

@@ -85,8 +85,8 @@ func (vg *VG) LV(name string) (*LV, bool) {
 	return nil, false
 }
 
-// maxSectors limits sizes, so that sums of them stay in 64 bits, also in bytes.
-const maxSectors = 1 << 54
+// maxSectors limits sizes, so that sums of them stay in 64 bits, in bytes as well.
+const maxSectors = 1 << 52
 
 // Parse reads a text of metadata, as lvm2 writes it on disk and vgcfgbackup(8) into a file. A
 // segment of a type that this package does not know is no error; see Unsupported.

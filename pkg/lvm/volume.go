@@ -100,14 +100,6 @@ func uuidSuffix(r role, layer string) string {
 	return ""
 }
 
-func (p *planner) sectors(extents uint64) uint64 { return extents * uint64(p.vg.ExtentSectors) }
-
-// named returns an LV that resolve has looked up.
-func (p *planner) named(name string) *LV {
-	lv, _ := p.vg.LV(name)
-	return lv
-}
-
 // line makes a segment's range, without its place.
 func (p *planner) line(v *Volume, lv *LV, s Segment) (line, error) {
 	switch t := s.Type.(type) {
@@ -180,24 +172,15 @@ func (p *planner) striped(t *Striped, s Segment) (line, error) {
 func (p *planner) area(a *Area, extents uint64) (Ref, uint64, error) {
 	offset := p.sectors(uint64(a.Extent))
 	if a.LV != "" {
-		ref, err := p.add(p.named(a.LV), "")
+		ref, err := p.add(p.lvs[a.LV], "")
 		return ref, offset, err
 	}
-	pv := p.pv(a.PV)
+	pv := p.pvs[a.PV]
 	offset += pv.StartSectors
 	if p.lacks(pv) {
-		p.lack(pv, false)
+		p.lack(*pv, false)
 	} else if f := p.found[pv.ID]; !p.assumed && (offset+p.sectors(extents))*sectorSize > uint64(f.PV.Device) {
 		return Ref{}, 0, fmt.Errorf("volume group %s: physical volume %s on %s has %d bytes, less than its extents: is it whole?", p.vg.Name, pv.ID, f.Place, f.PV.Device)
 	}
 	return Ref{PV: pv.ID}, offset, nil
-}
-
-func (p *planner) pv(id ID) PhysicalVolume {
-	for _, pv := range p.vg.PVs {
-		if pv.ID == id {
-			return pv
-		}
-	}
-	panic("lvm: an area on no PV")
 }
