@@ -203,7 +203,7 @@ func (c *checker) modules() {
 		c.checkModule(idx, tree, name, "for vlan=, bond= or bridge=")
 	}
 	if needsLVM(c.plan) {
-		c.wants(idx, tree, "dm_mod", "for a root on LVM")
+		c.checkModule(idx, tree, "dm_mod", "for a root on LVM")
 	}
 	c.fileSystems(idx, tree)
 	c.cards(idx, tree)

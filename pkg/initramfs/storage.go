@@ -29,12 +29,12 @@ func selectStorage(idx *kmod.Index, cfg Config, warn func(error)) ([]string, err
 				return nil, fmt.Errorf("storage %s: %w", name, &kmod.NotFoundError{Name: m})
 			}
 		}
-		out = append(append(out, required...), present(idx, useful, warn)...)
+		out = append(append(out, required...), withFiles(idx, useful, warn)...)
 	}
 	if len(cfg.NICs)+len(cfg.Devices) == 0 && len(cfg.Storage) == 0 {
 		for _, name := range storage.Supported() {
 			required, useful := storage.Modules(name)
-			out = append(out, present(idx, append(required, useful...), warn)...)
+			out = append(out, withFiles(idx, append(required, useful...), warn)...)
 		}
 	}
 	slices.Sort(out)

@@ -116,7 +116,7 @@ func storageOption(modules []string) string {
 // activate makes a device, or takes the one that an earlier search has made. One of the name with
 // another table is left from a session that has ended.
 func (m *making) activate(ctx context.Context, v lvm.Volume, t table.Table, readOnly bool) (table.Number, error) {
-	defer sequence.Doing(ctx, "activation of "+v.Name)()
+	defer sequence.Blocking(ctx, "activation of "+v.Name)()
 	if now, err := m.c.Info(v.Name); err == nil {
 		old, terr := m.c.Table(v.Name)
 		if terr == nil && now.UUID == v.UUID && !now.Suspended && old.String() == t.String() {
