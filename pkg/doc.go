@@ -54,6 +54,7 @@
 //
 //	pkg/boot/sequence      steps, and what runs and retries them
 //	pkg/session            a login, and the hand-over of its connection to the kernel
+//	pkg/rootfs/volumes     LVM's logical volumes: finds, reads and activates them
 //	pkg/rootfs             the layers between disks and root, root itself, its mount
 //	pkg/shutdown           /run/initramfs/shutdown: unmount, log out, power off
 //	pkg/recovery           sessions are logged in to again; below it the resident agent
@@ -66,6 +67,7 @@
 //	pkg/boot               the list of steps, and the wiring of all of the above
 //	pkg/outfile            the host's side: files and directories, whole or not at all
 //	pkg/initramfs/unpack   the host's side: the files of an image in a directory
+//	pkg/initramfs/storage  the host's side: the modules of what root can stand on
 //	pkg/initramfs          the host's side: the image
 //	pkg/netboot            the host's side: PXELINUX, iPXE, GRUB, dnsmasq, targets
 //	pkg/discovery          the host's side: which targets a portal has
@@ -176,12 +178,13 @@
 // secret is in the list of pkg/netboot/secrets.go. cmd/iscsiroot/pxe.go lists the outputs in its
 // help, and iscsiroot-netboot.7.md of pkg/manual/pages has them with the fields of the hosts file.
 //
-// LVM, md, multipath, encryption: the format on disk is a package of values in ring 0 (pkg/lvm),
-// the ioctls are one of ring 1 (pkg/dm), and a layer in pkg/rootfs, with one line in the list of
-// pkg/rootfs/layers.go, finds what can be activated, activates it and takes it down
-// (blockdev.Layer). Its names, such as /dev/VG/LV, are read in pkg/bootspec/device.go and found in
+// md, multipath, encryption, as LVM is done: the format on disk is a package of values in ring 0
+// (pkg/lvm), the ioctls are one of ring 1 (pkg/dm), and a layer of ring 2 (pkg/rootfs/volumes)
+// finds what can be activated, activates it and takes it down (blockdev.Layer); pkg/rootfs/stack.go
+// runs it. Its names, such as /dev/VG/LV, are read in pkg/bootspec/volume.go and found in
 // pkg/blockdev/find.go. A blockdev.Kind names the devices that it makes; blockdev.Device.Parents
-// leads to the disks below. Its modules are in pkg/initramfs/select.go. What refuses such roots
-// until then is in pkg/blockdev/probe.go, pkg/blockdev/layerformats.go, pkg/bootspec/unsupported.go
-// and pkg/rootfs/fstab.go. pkg/shutdown has to take them down; it imports nothing of the boot.
+// leads to the disks below. Its modules are in pkg/initramfs/storage; what the real system's udev
+// has to know of the devices is in pkg/boot/volumes.go. pkg/shutdown/linuxmaps.go takes the devices
+// down. What refuses such roots until then is in pkg/blockdev/probe.go, pkg/bootspec/unsupported.go
+// and pkg/rootfs/fstab.go.
 package pkg

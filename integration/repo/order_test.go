@@ -11,6 +11,7 @@ import (
 var order = []string{
 	"pkg/boot/sequence",
 	"pkg/session",
+	"pkg/rootfs/volumes",
 	"pkg/rootfs",
 	"pkg/shutdown",
 	"pkg/recovery/disks",
@@ -29,6 +30,7 @@ var order = []string{
 
 	"pkg/outfile",
 	"pkg/initramfs/unpack",
+	"pkg/initramfs/storage",
 	"pkg/initramfs",
 	"pkg/netboot",
 	"pkg/discovery",

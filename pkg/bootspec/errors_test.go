@@ -164,7 +164,7 @@ var bads = []struct{ key, value, cause, write string }{
 	{"iscsi_lun", "1-2-3-4-5", "not a LUN", "4752-3a4f"},
 	{"root", "", "form of a root device", "/dev/sdXN"},
 	{"root", "/dev/nfs", "an NFS root is not supported", "/dev/sdXN"},
-	{"root", "/dev/mapper/root", "a device of the device mapper that is no logical volume is not supported", "/dev/sdXN"},
+	{"root", "/dev/mapper/root", "a device of the device mapper other than a logical volume is not supported", "/dev/sdXN"},
 	{"root", "/dev/mapper/mpatha-part2", "multipath is not supported", "/dev/sdXN"},
 	{"root", "/dev/vg0/root/a", "form of a root device", "/dev/VG/LV"},
 	{"root", "/dev/md0", "an md array is not supported", "/dev/sdXN"},

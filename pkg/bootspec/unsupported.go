@@ -75,7 +75,7 @@ ZFS= zfs: zfs | ZFS
 /dev/md | an md array
 /dev/mapper/mpath | multipath
 /dev/mapper/luks- | LUKS
-/dev/mapper/ /dev/dm- | a device of the device mapper that is no logical volume`
+/dev/mapper/ /dev/dm- | a device of the device mapper other than a logical volume`
 
 // insteadTable lists words of other initramfs that have other names here, or need none:
 // initramfs-tools(7), mkinitcpio(8), genkernel(8), SUSE's mkinitrd, live-boot(7)

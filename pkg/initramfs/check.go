@@ -13,6 +13,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 	"github.com/iscsiroot/iscsiroot/pkg/fstypes"
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs/archive"
+	"github.com/iscsiroot/iscsiroot/pkg/initramfs/storage"
 	"github.com/iscsiroot/iscsiroot/pkg/kmod"
 )
 
@@ -202,8 +203,9 @@ func (c *checker) modules() {
 	for _, name := range c.plan.Net.Modules() {
 		c.checkModule(idx, tree, name, "for vlan=, bond= or bridge=")
 	}
-	if needsLVM(c.plan) {
-		c.checkModule(idx, tree, "dm_mod", "for a root on LVM")
+	stack, _, _ := storage.Modules(storage.Named(c.plan))
+	for _, name := range stack {
+		c.checkModule(idx, tree, name, "for a root on LVM")
 	}
 	c.fileSystems(idx, tree)
 	c.cards(idx, tree)

@@ -1,9 +1,7 @@
 package initramfs
 
 import (
-	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
@@ -14,34 +12,20 @@ import (
 // selectStorage returns the modules for what root stands on: what is asked for, what the image's
 // own parameters need, and in an image for any machine all that the tree has.
 func selectStorage(idx *kmod.Index, cfg Config, warn func(error)) ([]string, error) {
-	var out []string
-	wanted := slices.Clone(cfg.Storage)
-	if plan := ownPlan(cfg); needsLVM(plan) {
-		wanted = append(wanted, "lvm")
+	required, useful, err := storage.Modules(append(storage.Named(ownPlan(cfg)), cfg.Storage...))
+	if err != nil {
+		return nil, err
 	}
-	for _, name := range wanted {
-		required, useful := storage.Modules(name)
-		if required == nil {
-			return nil, fmt.Errorf("storage %s: not supported; use one of %s", name, strings.Join(storage.Supported(), ", "))
-		}
-		for _, m := range required { // one that the kernel has built in is in the index too
-			if _, ok := idx.Resolve(m); !ok {
-				return nil, fmt.Errorf("storage %s: %w", name, &kmod.NotFoundError{Name: m})
-			}
-		}
-		out = append(append(out, required...), withFiles(idx, useful, warn)...)
+	if len(cfg.NICs)+len(cfg.Devices)+len(cfg.Storage) == 0 {
+		all, more, _ := storage.Modules(storage.Supported())
+		useful = slices.Concat(useful, all, more)
 	}
-	if len(cfg.NICs)+len(cfg.Devices) == 0 && len(cfg.Storage) == 0 {
-		for _, name := range storage.Supported() {
-			required, useful := storage.Modules(name)
-			out = append(out, withFiles(idx, append(required, useful...), warn)...)
-		}
-	}
+	out := append(required, withFiles(idx, useful, warn)...)
 	slices.Sort(out)
 	return slices.Compact(out), nil
 }
 
-// ownPlan reads the parameters inside of an image; what is wrong with them is told elsewhere.
+// ownPlan reads the parameters inside of an image; its errors are reported elsewhere.
 func ownPlan(cfg Config) bootspec.Plan {
 	text := cfg.Default + " " + cfg.Policy
 	if cfg.UKI != nil {
@@ -49,9 +33,4 @@ func ownPlan(cfg Config) bootspec.Plan {
 	}
 	plan, _ := bootspec.Parse(cmdline.Parse(text))
 	return plan
-}
-
-// needsLVM reports whether parameters name a logical volume or its group.
-func needsLVM(p bootspec.Plan) bool {
-	return p.Root.Device.V.By == bootspec.ByVolume || len(p.Root.LVM.Names) > 0
 }

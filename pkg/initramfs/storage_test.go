@@ -1,7 +1,6 @@
 package initramfs
 
 import (
-	"errors"
 	"slices"
 	"testing"
 	"testing/fstest"
@@ -37,17 +36,5 @@ func TestSelectStorage(t *testing.T) {
 	}
 	if _, err := selectStorage(idx, Config{Storage: []string{"zfs"}}, nil); err == nil {
 		t.Error("zfs is taken")
-	}
-	var missing *kmod.NotFoundError
-	if _, err := selectStorage(idx, Config{Storage: []string{"lvm-thin"}}, nil); !errors.As(err, &missing) || missing.Name != "dm_thin_pool" {
-		t.Errorf("a module that the tree lacks: %v", err)
-	}
-}
-
-func TestNeedsLVM(t *testing.T) {
-	for text, want := range map[string]bool{"root=/dev/sda2": false, "root=/dev/vg/lv": true, "rd.lvm.lv=vg/lv": true, "rd.lvm=0": false} {
-		if got := needsLVM(ownPlan(Config{Default: text})); got != want {
-			t.Errorf("%s: %v", text, got)
-		}
 	}
 }

@@ -9,7 +9,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/mounts"
 )
 
-// OfHost returns the kinds that the root file system of this machine stands on. sys and proc are the mount points of sysfs and procfs.
+// OfHost returns the kinds that the root file system of this machine stands on. sys and proc are
+// the mount points of sysfs and procfs.
 func OfHost(sys, proc string) ([]string, error) {
 	text, err := os.ReadFile(filepath.Join(proc, "self/mountinfo"))
 	if err != nil {
@@ -22,9 +23,9 @@ func OfHost(sys, proc string) ([]string, error) {
 // maxStack is how deep a stack of devices is followed.
 const maxStack = 8
 
-// below returns what the device of a directory of sysfs stands on. It has none for what is no
-// block device: a file system in memory, of the network, or btrfs, which has a number of its own.
-// Names of LVM's hidden volumes are of no other device (lvm2 lib/misc/lvm-string.c:
+// below returns what the device of a directory of sysfs stands on. It has none for what is no block
+// device: a file system in memory, of the network, or btrfs, which has a number of its own. Names
+// of LVM's hidden volumes are of no other device (lvm2 lib/misc/lvm-string.c:
 // _lvname_has_reserved_string).
 func below(dir string, depth int) (out []string) {
 	slaves, _ := os.ReadDir(filepath.Join(dir, "slaves"))

@@ -52,14 +52,3 @@ func TestOfHost(t *testing.T) {
 		t.Error("without a table of mounts there is no error")
 	}
 }
-
-func TestModules(t *testing.T) {
-	for _, name := range Supported() {
-		if required, _ := Modules(name); len(required) == 0 {
-			t.Errorf("%s needs no module", name)
-		}
-	}
-	if required, useful := Modules("zfs"); required != nil || useful != nil {
-		t.Errorf("zfs needs %q, %q", required, useful)
-	}
-}

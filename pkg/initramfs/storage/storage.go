@@ -2,19 +2,51 @@
 // with the kernel modules that they need.
 package storage
 
-// Supported returns the names of the kinds.
-func Supported() []string { return []string{"lvm", "lvm-raid", "lvm-thin"} }
+import (
+	"fmt"
+	"slices"
+	"strings"
 
-// Modules returns the modules that a kind needs: those that it cannot do without, and those that it
-// needs only for some of its levels. There are none for a name that is not of Supported.
-func Modules(name string) (required, useful []string) {
-	switch name {
-	case "lvm":
-		return []string{"dm_mod"}, nil
-	case "lvm-raid": // the kernel loads that of the level when the raid is made (drivers/md/md.c: md_run)
-		return []string{"dm_mod", "dm_raid"}, []string{"raid0", "raid1", "raid10", "raid456"}
-	case "lvm-thin":
-		return []string{"dm_mod", "dm_thin_pool"}, nil
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+)
+
+// kinds are in the order in which a person is shown them. Of a raid the kernel loads the module of
+// the level when it is made (drivers/md/md.c: md_run).
+var kinds = [...]struct {
+	name             string
+	required, useful []string
+}{
+	{"lvm", []string{"dm_mod"}, nil},
+	{"lvm-raid", []string{"dm_mod", "dm_raid"}, []string{"raid0", "raid1", "raid10", "raid456"}},
+	{"lvm-thin", []string{"dm_mod", "dm_thin_pool"}, nil},
+}
+
+// Supported returns the names of the kinds.
+func Supported() []string {
+	var out []string
+	for _, k := range kinds {
+		out = append(out, k.name)
 	}
-	return nil, nil
+	return out
+}
+
+// Modules returns the modules that kinds need: those that they cannot do without, and those that
+// only some levels of a raid need. An error names a kind that is not of Supported.
+func Modules(names []string) (required, useful []string, err error) {
+	for _, name := range names {
+		i := slices.Index(Supported(), name)
+		if i < 0 {
+			return nil, nil, fmt.Errorf("storage %s: not supported; use one of %s", name, strings.Join(Supported(), ", "))
+		}
+		required, useful = append(required, kinds[i].required...), append(useful, kinds[i].useful...)
+	}
+	return required, useful, nil
+}
+
+// Named returns the kinds that parameters name: "lvm" for a logical volume or its group.
+func Named(p bootspec.Plan) []string {
+	if p.Root.Device.V.By == bootspec.ByVolume || len(p.Root.LVM.Names) > 0 {
+		return []string{"lvm"}
+	}
+	return nil
 }

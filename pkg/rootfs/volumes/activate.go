@@ -34,8 +34,8 @@ type Mapper interface {
 	Close() error
 }
 
-// Activate implements blockdev.Layer: it makes the devices of a volume, the lowest first, and a link
-// to the last as udev does. What it has made is removed after an error.
+// Activate implements blockdev.Layer: it makes the devices of a volume, the lowest first, and a
+// link to the last as udev does. What it has made is removed after an error.
 func (l *Layer) Activate(ctx context.Context, a blockdev.Assembly) (devices []*blockdev.Device, err error) {
 	p := a.Plan.(*assembly)
 	c, err := l.Kernel.Open(ctx)

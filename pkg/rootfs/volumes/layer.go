@@ -1,3 +1,5 @@
+// Package volumes finds logical volumes of LVM on disks, reads what is in them without an
+// activation, and activates those that a search for root wants.
 package volumes
 
 import (

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// volumeDisks writes a sysfs and a directory of devices with disks as real lvm2 has written them, of
-// pkg/lvm/testdata.
+// volumeDisks writes a sysfs and a directory of devices with disks as real lvm2 has written them,
+// of pkg/lvm/testdata.
 func volumeDisks(t *testing.T, files map[string]string) (sys, dev string) {
 	t.Helper()
 	sys, dev = t.TempDir(), t.TempDir()

@@ -1,0 +1,34 @@
+package storage
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
+)
+
+func TestModules(t *testing.T) {
+	for _, name := range Supported() {
+		if required, _, err := Modules([]string{name}); len(required) == 0 || err != nil {
+			t.Errorf("%s needs no module, %v", name, err)
+		}
+	}
+	required, useful, err := Modules([]string{"lvm", "lvm-raid"})
+	if err != nil || !slices.Equal(required, []string{"dm_mod", "dm_mod", "dm_raid"}) || !slices.Contains(useful, "raid456") {
+		t.Errorf("%q, %q, %v", required, useful, err)
+	}
+	if _, _, err := Modules([]string{"lvm", "zfs"}); err == nil || !strings.Contains(err.Error(), "storage zfs: not supported; use one of lvm,") {
+		t.Errorf("zfs: %v", err)
+	}
+}
+
+func TestNamed(t *testing.T) {
+	for text, want := range map[string]string{"root=/dev/sda2": "", "root=/dev/vg/lv": "lvm", "root=/dev/mapper/vg-lv": "lvm", "rd.lvm.lv=vg/lv": "lvm", "rd.lvm.vg=vg": "lvm", "rd.lvm=0": ""} {
+		plan, err := bootspec.Parse(cmdline.Parse(text))
+		if got := strings.Join(Named(plan), " "); got != want {
+			t.Errorf("%s: %q, %v", text, got, err)
+		}
+	}
+}
