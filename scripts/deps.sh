@@ -7,7 +7,8 @@
 #
 # The cache is $ISCSIROOT_CACHE, else iscsiroot in $XDG_CACHE_HOME or ~/.cache. Its links are what pkg/lab/deps reads:
 #   kernels/amd64  kernels/amd64-6.12  kernels/amd64-5.10  kernels/cloud-amd64  tgt  busybox  netboot  debian/systemd  debian/sysvinit  debian/room
-#   debian/managers  bench  debian/initrds  debian/backports  debian/stack
+#   debian/managers  bench  debian/initrds  debian/backports  debian/stack  lvm  debian/lvm
+#   debian/lvm-trixie  debian/lvm-sid
 # Items that are no links: demo, which is kernel, tgt and busybox; bench-full, which is all that the benchmark measures.
 # Without a missing or outdated part nothing is asked of the network.
 set -euo pipefail
@@ -15,6 +16,9 @@ set -euo pipefail
 readonly host_packages=(qemu-system-x86 seabios ipxe-qemu kmod e2fsprogs xz-utils zstd
   xfsprogs btrfs-progs f2fs-tools erofs-utils squashfs-tools dosfstools genisoimage cryptsetup-bin fdisk mount dnsmasq-base
   debootstrap debian-archive-keyring grub-common)
+# lvm2 for the guest that makes volume groups, with all libraries that it links: the guest has nothing else but busybox.
+readonly lvm_packages=(lvm2 dmsetup libdevmapper1.02.1 libdevmapper-event1.02.1 libaio1 libblkid1 libc6 libedit2 libbsd0 libmd0
+  libtinfo6 libselinux1 libpcre2-8-0 libsystemd0 libcap2 libgcrypt20 libgpg-error0 liblzma5 liblz4-1 libzstd1 libudev1)
 readonly tgt_packages=(tgt libaio1 libibverbs1 librdmacm1 libnl-3-200 libnl-route-3-200 libsystemd0)
 # Firmware and boot loaders. syslinux writes itself onto a disk of the lab by mtools.
 readonly netboot_packages=(pxelinux syslinux syslinux-common mtools ovmf systemd-boot-efi grub-efi-amd64-signed)
@@ -51,6 +55,10 @@ apt_options() {
   apt_opts+=(-o "Dir::Etc::sourcelist=$cache/apt/$1.list" -o Dir::Etc::sourceparts=-
     -o "Dir::State::lists=$(lists_of "$1")" -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache=)
 }
+
+# kind_of ITEM prints the KIND of debian-root that a Debian is, and release_of the release.
+kind_of() { local kind="${1#debian-}"; echo "${kind%%-*}"; }
+release_of() { if [[ "$1" == debian-*-* ]]; then echo "${1##*-}"; else codename; fi; }
 
 # shellcheck source=/dev/null
 codename() { (. /etc/os-release && printf '%s' "${VERSION_CODENAME:?}"); }
@@ -102,10 +110,11 @@ packages() {
     kernel-5.10) kernel_behind linux-image-amd64 ;;
     kernel-6.12) apt-cache "${apt_opts[@]}" pkgnames linux-image-6.12. | grep -E '[0-9]-amd64$|deb[0-9]+-amd64$' | sort -V | tail -n 1 || true ;;
     tgt) printf '%s\n' "${tgt_packages[@]}" ;;
+    lvm) printf '%s\n' "${lvm_packages[@]}" ;;
     busybox) echo busybox-static ;;
     netboot) printf '%s\n' "${netboot_packages[@]}" ;;
     bench) printf '%s\n' "${bench_packages[@]}" ;;
-    debian-*) "$maker" packages "${1#debian-}" | tr ' ' '\n' ;;
+    debian-*) "$maker" packages "$(kind_of "$1")" | tr ' ' '\n' ;;
   esac
 }
 
@@ -122,6 +131,7 @@ versions() {
   own="$(package_versions "$1")"
   [[ "$1" == debian-* ]] || { printf '%s' "$own"; return; }
   kernel="$(package_versions kernel)"
+  [[ "$1" != debian-*-* ]] || kernel+=$'\n'"$(release_of "$1")" # whose own versions are not asked for
   [[ "$1" != debian-backports ]] || kernel+=$'\nbackports' # the rest is what debian-systemd is made of
   [[ -z "$own" || -z "$kernel" ]] || printf '%s\n' "$own" "$kernel" "$(cksum <"$maker")"
 }
@@ -218,16 +228,18 @@ unpack_packages() {
   [[ "$item" != kernel* ]] || index_modules "$temp/tree"
 }
 
-# make_debian ITEM ROOT makes the machine's own release from the machine's own mirror, with the modules of the item kernel.
+# make_debian ITEM ROOT makes the machine's own release, or that in ITEM's name, from the machine's own mirror, with the modules
+# of the item kernel.
 make_debian() {
-  local item="$1" root="$2" uri key proxy="" release
+  local item="$1" root="$2" uri key proxy="" release kind suite
+  kind="$(kind_of "$item")" suite="$(release_of "$item")"
   read -r uri key < <(debian_source) || die "$item: no Debian source for this release in /etc/apt to make it from"
   [[ "$key" == *.gpg ]] || key=/usr/share/keyrings/debian-archive-keyring.gpg
   eval "$(apt-config shell proxy Acquire::http::Proxy)"
   [[ -z "$proxy" || "$proxy" == DIRECT ]] || export http_proxy="$proxy"
-  say "$item: making a $(codename) of $("$maker" packages "${item#debian-}") and what they need, in about a minute"
+  say "$item: making a $suite of $("$maker" packages "$kind") and what they need, in about a minute"
   mkdir "$root"
-  run "$item" "$maker" make "${item#debian-}" "$root" "$(codename)" "$uri" "$key"
+  run "$item" "$maker" make "$kind" "$root" "$suite" "$uri" "$key"
   for release in "$cache"/kernels/amd64/lib/modules/*; do run "$item: modules" "$maker" modules "$root" "$release"; done
 }
 
@@ -281,13 +293,16 @@ choose() {
   local item
   for item in "${@:-test}"; do
     case "$item" in
-      test) items+=(kernel kernel-6.12 kernel-cloud tgt busybox netboot debian-systemd debian-sysvinit debian-managers debian-room) ;;
+      test) items+=(kernel kernel-6.12 kernel-cloud tgt lvm busybox netboot
+        debian-systemd debian-sysvinit debian-managers debian-lvm debian-room) ;;
       demo) items+=(kernel tgt busybox) ;;
       bench) items+=(kernel tgt busybox bench) ;;
-      soak) items+=(kernel-5.10 debian-backports debian-stack) ;;
+      soak) items+=(kernel-5.10 debian-backports debian-stack debian-lvm-trixie debian-lvm-sid) ;;
       bench-full) items+=(kernel tgt busybox bench debian-initrds) ;;
-      kernel-5.10 | kernel-6.12 | kernel-cloud | netboot | debian-room) items+=("$item") ;;
-      *) die "unknown argument $item; known: test demo bench bench-full soak kernel-5.10 kernel-6.12 kernel-cloud netboot debian-room" ;;
+      kernel-5.10 | kernel-6.12 | kernel-cloud | netboot | lvm | debian-lvm | debian-lvm-trixie | debian-lvm-sid | debian-room)
+        items+=("$item") ;;
+      *) die "unknown argument $item; known: test demo bench bench-full soak kernel-5.10 kernel-6.12 kernel-cloud netboot" \
+        "lvm debian-lvm debian-lvm-trixie debian-lvm-sid debian-room" ;;
     esac
   done
 }
