@@ -44,9 +44,9 @@ func Find(what, pattern string) (string, error) {
 	return "", fmt.Errorf("find %s: %s: more than one: %s", what, pattern, strings.Join(found, " "))
 }
 
-// MakeOnce makes a file of the cache under another name first, so that it exists completely or not
-// at all, also when several processes make it. Files of its directory that match the pattern are
-// older forms of it, and are removed.
+// MakeOnce makes a file of the cache, or a directory, under another name first, so that it exists
+// completely or not at all, also when several processes make it. Entries of its directory that match
+// the pattern are older forms of it, and are removed.
 func MakeOnce(path, older string, write func(path string) error) error {
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -66,11 +66,17 @@ func MakeOnce(path, older string, write func(path string) error) error {
 		return err
 	}
 	for _, name := range stale {
-		if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
+		if name == path { // another process has just made it
+			continue
+		}
+		if err := os.RemoveAll(name); err != nil {
 			return err
 		}
 	}
-	return os.Rename(made, path)
+	if err := os.Rename(made, path); !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	return nil // a directory that another process has just made (rename(2), ENOTEMPTY)
 }
 
 // Kernel is a distribution's kernel, unpacked.

@@ -34,6 +34,31 @@ func TestMakeOnce(t *testing.T) {
 	}
 }
 
+// A directory is made once too, and one that another process has made meanwhile stays.
+func TestMakeOnceDirectory(t *testing.T) {
+	dir := t.TempDir()
+	mkdir := func(file string) func(string) error {
+		return func(path string) error {
+			if err := os.Mkdir(path, 0o755); err != nil {
+				return err
+			}
+			return os.WriteFile(filepath.Join(path, file), nil, 0o644)
+		}
+	}
+	for _, name := range []string{"a-1", "a-2"} {
+		if err := MakeOnce(filepath.Join(dir, name), "a-*", mkdir("first")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := MakeOnce(filepath.Join(dir, "a-2"), "a-*", mkdir("second")); err != nil {
+		t.Fatal(err)
+	}
+	found, err := filepath.Glob(filepath.Join(dir, "*", "*"))
+	if want := filepath.Join(dir, "a-2", "first"); err != nil || len(found) != 1 || found[0] != want {
+		t.Errorf("there is %v, %v, want %s", found, err, want)
+	}
+}
+
 func TestBootFileRefuses(t *testing.T) {
 	if _, err := BootFile("lilo"); err == nil {
 		t.Error("an unknown boot file: no error")

@@ -73,6 +73,10 @@ func WriteWholeDisk(path string, f Filesystem) (*Disk, error) {
 	return d, nil
 }
 
+// OpenDisk is an image that exists, with file systems at these offsets in bytes: partitions 1, 2
+// and so on of the other methods, wherever they are.
+func OpenDisk(path string, offsets ...int64) *Disk { return &Disk{Path: path, offsets: offsets} }
+
 func (d *Disk) write(head []byte, size int64, systems []Filesystem) error {
 	if err := os.WriteFile(d.Path, head, 0o644); err != nil {
 		return err
@@ -81,7 +85,7 @@ func (d *Disk) write(head []byte, size int64, systems []Filesystem) error {
 		return err
 	}
 	for i, f := range systems {
-		if err := f.make(d.Path, d.offsets[i]); err != nil {
+		if err := f.Make(d.Path, d.offsets[i]); err != nil {
 			return fmt.Errorf("file system %d: %w", i+1, err)
 		}
 	}

@@ -1,6 +1,8 @@
 package images
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -30,9 +32,23 @@ type Filesystem struct {
 
 func (f Filesystem) size() int64 { return int64(f.MiB) * mib }
 
-// make writes the file system into the image at offset. Its files belong to the caller if that is
-// not root of a user namespace.
-func (f Filesystem) make(image string, offset int64) error {
+// Sum is a checksum of what the file system is made of, in hex. A Directory is not read for it:
+// [errors.ErrUnsupported].
+func (f Filesystem) Sum() (string, error) {
+	if f.Directory != "" {
+		return "", fmt.Errorf("sum of a directory: %w", errors.ErrUnsupported)
+	}
+	h := sha256.New()
+	fmt.Fprintf(h, "%q %d %q %q\n", f.Type, f.MiB, f.Label, f.UUID)
+	if err := writeInitrd(h, f.Tree); err != nil {
+		return "", fmt.Errorf("sum of a file system: %w", err)
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// Make writes the file system into the image, which exists, at offset in bytes. Its files belong to
+// the caller if that is not root of a user namespace.
+func (f Filesystem) Make(image string, offset int64) error {
 	if f.MiB <= 0 {
 		return fmt.Errorf("size %d MiB: %w", f.MiB, errors.ErrUnsupported)
 	}

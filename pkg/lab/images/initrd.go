@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 
 	"github.com/u-root/u-root/pkg/cpio"
@@ -14,33 +15,35 @@ import (
 // without which a Go program that is /init ends before main.
 func WriteInitrd(path string, t Tree) error {
 	full := Tree{"dev/console": CharDevice(5, 1), "dev/null": CharDevice(1, 3)}
-	for name, file := range t {
-		full[name] = file
-	}
-	all, names, err := full.complete()
-	if err != nil {
-		return fmt.Errorf("write initrd: %w", err)
-	}
-	records := make([]cpio.Record, len(names))
-	for i, name := range names {
-		if records[i], err = all[name].record(name); err != nil {
-			return fmt.Errorf("write initrd: %w", err)
-		}
-		records[i].Ino = uint64(i + 1)
-	}
+	maps.Copy(full, t)
 	out, err := os.Create(path)
 	if err != nil {
 		return fmt.Errorf("write initrd: %w", err)
 	}
 	defer out.Close()
-	w := cpio.Newc.Writer(out)
-	if err := cpio.WriteRecords(w, records); err != nil {
-		return fmt.Errorf("write initrd: %w", err)
-	}
-	if err := cpio.WriteTrailer(w); err != nil {
+	if err := writeInitrd(out, full); err != nil {
 		return fmt.Errorf("write initrd: %w", err)
 	}
 	return out.Close()
+}
+
+func writeInitrd(out io.Writer, t Tree) error {
+	all, names, err := t.complete()
+	if err != nil {
+		return err
+	}
+	records := make([]cpio.Record, len(names))
+	for i, name := range names {
+		if records[i], err = all[name].record(name); err != nil {
+			return err
+		}
+		records[i].Ino = uint64(i + 1)
+	}
+	w := cpio.Newc.Writer(out)
+	if err := cpio.WriteRecords(w, records); err != nil {
+		return err
+	}
+	return cpio.WriteTrailer(w)
 }
 
 func (f File) record(name string) (cpio.Record, error) {
