@@ -47,6 +47,7 @@ var order = []string{
 	"pkg/lab/faultproxy",
 	"pkg/lab",
 	"pkg/lab/targets",
+	"pkg/lab/volumes",
 	"pkg/internal/vmtest",
 	"pkg/trial",
 }

@@ -28,6 +28,7 @@ var testOnly = []string{
 	"pkg/lab/faultproxy",
 	"pkg/lab/images",
 	"pkg/lab/targets",
+	"pkg/lab/volumes",
 }
 
 // mayTest reports whether a package's code may import those.

@@ -1,0 +1,110 @@
+package volumes
+
+import (
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
+)
+
+const someFacts = `one disk 0 254:0 0
+one disk 0 254:2 10240
+one disk 1 254:16 0
+one table vg-root: 0 20480 linear 254:2 2048
+one table vg-long: 0 20480 linear 254:2 22528
+one table vg-long: 20480 4096 linear 254:16 2048
+one table vg-thin: 0 131072 thin 253:2 1
+one table vg-above: 0 4096 linear 253:0 0
+two disk 0 254:32 0
+two table vg-root: 0 4096 linear 254:32 4096
+`
+
+// A volume's place is that in its disk, behind the start of the partition with the PV.
+func TestParseFacts(t *testing.T) {
+	got, err := parseFacts(someFacts, "one")
+	want := map[string][]piece{
+		"vg-root":  {{0, (10240 + 2048) * 512}},
+		"vg-long":  {{0, (10240 + 22528) * 512}, {1, 2048 * 512}},
+		"vg-thin":  {{disk: -1}},
+		"vg-above": {{disk: -1}},
+	}
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, %v, want %+v", got, err, want)
+	}
+	for _, line := range []string{
+		"one disk x 254:0 0", "one disk 0 254:0 x", "one table vg-root: 0 20480", "one table vg-root: 0 8 linear 254:2",
+		"one table vg-root: 0 8 linear 254:2 x",
+	} {
+		if got, err := parseFacts("one disk 0 254:2 0\n"+line+"\n", "one"); err == nil {
+			t.Errorf("%s: %+v, no error", line, got)
+		}
+	}
+}
+
+// Only a volume in one piece on one disk is one that the host can read.
+func TestLinear(t *testing.T) {
+	pieces, err := parseFacts(someFacts, "one")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := &Group{Paths: []string{"first", "second"}, pieces: pieces}
+	if d, err := g.Linear("vg-root"); err != nil || d.Path != "first" {
+		t.Errorf("%+v, %v", d, err)
+	}
+	for name, want := range map[string]error{"vg-none": errNoVolume, "vg-long": errNotLinear, "vg-thin": errNotLinear} {
+		if d, err := g.Linear(name); !errors.Is(err, want) {
+			t.Errorf("%s: %+v, %v, want %v", name, d, err, want)
+		}
+	}
+}
+
+// The guest's lines count only if it got to its end.
+func TestFacts(t *testing.T) {
+	const output = "recipe one begins\nfact: one disk 0 254:0 0\n  Volume group\nfact: one table a: 0 8 zero\n"
+	if got, err := factsOf(output + "guest: done\n[    9.0] reboot: Power down\n"); err != nil || got != "one disk 0 254:0 0\none table a: 0 8 zero\n" {
+		t.Errorf("%q, %v", got, err)
+	}
+	if got, err := factsOf(output); !errors.Is(err, errGuest) || !strings.Contains(err.Error(), "Volume group") {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
+// What a set consists of is in its checksum.
+func TestSum(t *testing.T) {
+	g := &guest{lvm: "trees/lvm2_1"}
+	g.kernel.Release = "6.1"
+	base := Set{Name: "s", Recipes: []Recipe{{Name: "one", Disks: []Disk{{MiB: 8}}, Commands: "true\n"}}}
+	seen := map[string]string{}
+	note := func(what string, g *guest, s Set) {
+		t.Helper()
+		sum, err := s.sum(g)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if other, ok := seen[sum]; ok {
+			t.Errorf("%s has the checksum of %s", what, other)
+		}
+		seen[sum] = what
+	}
+	note("the set", g, base)
+	note("another lvm2", &guest{lvm: "trees/lvm2_2", kernel: g.kernel}, base)
+	other := *g
+	other.kernel.Release = "6.12"
+	note("another kernel", &other, base)
+	changed := base
+	changed.Recipes = []Recipe{{Name: "one", Disks: []Disk{{MiB: 9}}, Commands: "true\n"}}
+	note("a larger disk", g, changed)
+	changed.Recipes = []Recipe{{Name: "one", Disks: []Disk{{MiB: 8}}, Commands: "false\n"}}
+	note("other commands", g, changed)
+	for _, content := range []string{"a", "b"} {
+		changed = base
+		changed.Contents = contents(content)
+		note("content "+content, g, changed)
+	}
+}
+
+func contents(text string) map[string]images.Filesystem {
+	return map[string]images.Filesystem{"root": {MiB: 8, Tree: images.Tree{"etc/name": images.Text(text)}}}
+}
