@@ -183,7 +183,7 @@ func TestNoDisk(t *testing.T) {
 			err, hint string
 		}{
 			{"nothing", false, func() {}, "target iqn.x:0 has no disk: it presents no LUN", mapDisk},
-			{"a controller", false, func() { attach(t, 7, 0, 12, "", 0) }, "target iqn.x:0 has no disk: lun 0 is not a disk (SCSI type 12)", mapDisk},
+			{"a controller", false, func() { attach(t, 7, 0, 12, "", 0) }, "target iqn.x:0 has no disk: lun 0 is not a disk (SCSI type 12, array controller)", mapDisk},
 			{"nothing at that LUN", true, func() {}, "target iqn.x:0 has no disk at lun 3: it presents no LUN", otherwise},
 			{
 				"other LUNs", true,
@@ -192,9 +192,9 @@ func TestNoDisk(t *testing.T) {
 					attach(t, 7, 2, 0, "sdb", 16384)
 					attach(t, 7, 4, 0, "sdc", 2097152)
 				},
-				"target iqn.x:0 has no disk at lun 3: lun 0 is not a disk (SCSI type 12), lun 2 is a disk of 8 MiB, lun 4 is a disk of 1024 MiB", otherwise,
+				"target iqn.x:0 has no disk at lun 3: lun 0 is not a disk (SCSI type 12, array controller), lun 2 is a disk of 8 MiB, lun 4 is a disk of 1024 MiB", otherwise,
 			},
-			{"a controller at that LUN", true, func() { attach(t, 7, 3, 5, "", 0) }, "target iqn.x:0 has no disk at lun 3: lun 3 is not a disk (SCSI type 5)", otherwise},
+			{"a controller at that LUN", true, func() { attach(t, 7, 3, 5, "", 0) }, "target iqn.x:0 has no disk at lun 3: lun 3 is not a disk (SCSI type 5, CD or DVD)", otherwise},
 		} {
 			if err := os.RemoveAll("/sys"); err != nil {
 				t.Fatal(err)

@@ -22,7 +22,7 @@ func TestModesOfDirectories(t *testing.T) {
 	if err := errors.Join(os.Mkdir(there, 0o700), os.Chmod(there, 0o751)); err != nil {
 		t.Fatal(err)
 	}
-	ctx := &countdown{Context: t.Context()}
+	ctx := &countdown{Context: t.Context(), ended: func() {}}
 	ctx.left.Store(4)
 	if _, err := unpack.Into(ctx, image, there); err == nil {
 		t.Fatal("not ended")
