@@ -10,6 +10,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
 	"github.com/iscsiroot/iscsiroot/pkg/dm"
 	"github.com/iscsiroot/iscsiroot/pkg/dm/table"
+	"github.com/iscsiroot/iscsiroot/pkg/internal/steptest"
 	"github.com/iscsiroot/iscsiroot/pkg/lvm"
 )
 
@@ -168,6 +169,9 @@ func TestThinVolume(t *testing.T) {
 	k.status = transaction(t, k) + " 1/512 2/256 - rw discard_passdown queue_if_no_space - 1024"
 	if got, err := k.find(st); err != nil || len(got) != 1 || got[0].Map != "vg-root" || k.names() != "vg-pool-tpool vg-pool_tdata vg-pool_tmeta vg-root" {
 		t.Fatalf("%v, activated %q", err, k.names())
+	}
+	if said := strings.Count(strings.Join(st.Log.(*steptest.Recorder).All(), "\n"), "thin_check was not run"); said != 1 {
+		t.Errorf("%d warnings of thin_check", said)
 	}
 	st.Spec.Root.Device.V.Text = "none"
 	k.busy = "vg-root"

@@ -117,12 +117,13 @@ func storageOption(modules []string) string {
 // another table is left from a session that has ended.
 func (m *making) activate(ctx context.Context, v lvm.Volume, t table.Table, readOnly bool) (table.Number, error) {
 	defer sequence.Blocking(ctx, "activation of "+v.Name)()
-	if now, err := m.c.Info(v.Name); err == nil {
-		old, terr := m.c.Table(v.Name)
+	name := dm.Mangle(v.Name)
+	if now, err := m.c.Info(name); err == nil {
+		old, terr := m.c.Table(name)
 		if terr == nil && now.UUID == v.UUID && !now.Suspended && old.String() == t.String() {
 			return now.Number, nil
 		}
-		if err := m.c.Remove(v.Name, 0); err != nil {
+		if err := m.c.Remove(name, 0); err != nil {
 			return table.Number{}, err
 		}
 	}
@@ -134,11 +135,11 @@ func (m *making) activate(ctx context.Context, v lvm.Volume, t table.Table, read
 	if readOnly {
 		option = dm.ReadOnly
 	}
-	info, err := m.c.Activate(v.Name, v.UUID, t, udev, option)
+	info, err := m.c.Activate(name, v.UUID, t, udev, option)
 	if err != nil {
 		return table.Number{}, err
 	}
-	m.made = append(m.made, v.Name)
+	m.made = append(m.made, name)
 	return info.Number, nil
 }
 
@@ -147,7 +148,7 @@ func (m *making) checkPool(v lvm.Volume) error {
 	if v.Pool == nil {
 		return nil
 	}
-	lines, err := m.c.Status(v.Name)
+	lines, err := m.c.Status(dm.Mangle(v.Name))
 	if err != nil {
 		return err
 	}
@@ -155,6 +156,9 @@ func (m *making) checkPool(v lvm.Volume) error {
 		if err := v.Pool.Check(s.Text); err != nil {
 			return err
 		}
+	}
+	if slices.Contains(m.made, dm.Mangle(v.Name)) {
+		m.layer.Warnf("thin pool %s is activated, and thin_check was not run on its metadata: run it from another system if in doubt", v.Pool.Name)
 	}
 	return nil
 }
@@ -198,7 +202,7 @@ func (l *Layer) Deactivate(ctx context.Context, a blockdev.Assembly) error {
 	defer func() { _ = c.Close() }()
 	for i, v := range slices.Backward(p.volumes) {
 		top := i == len(p.volumes)-1
-		switch err := c.Remove(v.Name, 0); {
+		switch err := c.Remove(dm.Mangle(v.Name), 0); {
 		case errors.Is(err, unix.ENXIO), errors.Is(err, unix.EBUSY) && !top:
 		case err != nil:
 			return err

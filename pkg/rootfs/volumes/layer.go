@@ -24,6 +24,7 @@ type Layer struct {
 	Kernel   Kernel
 	// Temporary reports whether an error of a read may be temporary.
 	Temporary func(error) bool
+	Warnf     func(format string, args ...any)
 
 	// The fields below are of the last Find.
 
