@@ -60,7 +60,7 @@ func (l *Layer) Find(_ context.Context, devices []*blockdev.Device) ([]blockdev.
 			l.places[pv.ID] = d
 		case l.Temporary(err):
 			l.Unread = append(l.Unread, Unread{d, err})
-		case !errors.Is(err, lvm.ErrNoLabel):
+		case !errors.Is(err, lvm.ErrNoLabel) && l.Want.Name != "": // else it is one of many devices
 			l.Errs = append(l.Errs, fmt.Errorf("%s: %w", d.Name, err))
 		}
 	}
