@@ -54,7 +54,7 @@ func (ix *index) addRoles(s Segment) {
 }
 
 func (ix *index) planner() *planner {
-	return &planner{index: ix, made: map[string]bool{}, lacking: map[string][]PhysicalVolume{}}
+	return &planner{index: ix, made: map[string]bool{}, lacking: map[string][]*PhysicalVolume{}}
 }
 
 func (ix *index) sectors(extents uint64) uint64 { return extents * uint64(ix.vg.ExtentSectors) }

@@ -123,7 +123,7 @@ type planner struct {
 	out     []Volume
 	made    map[string]bool // the names of out, false while one is being made
 	making  int
-	lacking map[string][]PhysicalVolume // what lackingOf has found out
+	lacking map[string][]*PhysicalVolume // what lackingOf has found out
 	missing *MissingError
 }
 
@@ -135,8 +135,10 @@ func (p *planner) plan(lv *LV) ([]Volume, error) {
 	if lv.Hidden() || r.leg || r.data || r.meta {
 		return nil, p.unsupported(lv, "it is a part of another LV")
 	}
-	if slices.ContainsFunc(lv.Segments, isPool) {
-		return nil, p.unsupported(lv, "it is a thin pool, not a device")
+	for _, s := range lv.Segments {
+		if isPool(s) {
+			return nil, p.unsupported(lv, "it is a thin pool, not a device")
+		}
 	}
 	if _, err := p.add(lv, ""); err != nil {
 		return nil, err

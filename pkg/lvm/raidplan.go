@@ -2,7 +2,7 @@ package lvm
 
 import (
 	"slices"
-	"strings"
+	"sort"
 
 	"github.com/iscsiroot/iscsiroot/pkg/dm/table"
 )
@@ -62,9 +62,9 @@ func (l Leg) lvs() []string {
 // legs reports which of the legs are there, and the PVs that the others need. A leg that can be
 // seen and is not writable was split off (lvconvert --splitmirrors --trackchanges): the raid has to
 // note what is written without it.
-func (p *planner) legs(t *Raid) (present []bool, lacking []PhysicalVolume) {
+func (p *planner) legs(t *Raid) (present []bool, lacking []*PhysicalVolume) {
 	for _, leg := range t.Legs {
-		var pvs []PhysicalVolume
+		var pvs []*PhysicalVolume
 		for _, name := range leg.lvs() {
 			pvs = append(pvs, p.lackingOf(p.lvs[name])...)
 		}
@@ -77,17 +77,17 @@ func (p *planner) legs(t *Raid) (present []bool, lacking []PhysicalVolume) {
 
 // lackingOf returns the PVs that an LV would need and that are not there, each once. What stands on
 // itself add refuses.
-func (p *planner) lackingOf(lv *LV) []PhysicalVolume {
+func (p *planner) lackingOf(lv *LV) []*PhysicalVolume {
 	if out, known := p.lacking[lv.Name]; known || p.assumed {
 		return out
 	}
 	p.lacking[lv.Name] = nil
-	var out []PhysicalVolume
+	var out []*PhysicalVolume
 	for _, s := range lv.Segments {
 		if t, ok := s.Type.(*Striped); ok {
 			for _, a := range t.Areas {
 				if a.PV != "" && p.lacks(p.pvs[a.PV]) {
-					out = append(out, *p.pvs[a.PV])
+					out = append(out, p.pvs[a.PV])
 				}
 			}
 		}
@@ -95,11 +95,18 @@ func (p *planner) lackingOf(lv *LV) []PhysicalVolume {
 			out = append(out, p.lackingOf(p.lvs[name])...)
 		}
 	}
-	slices.SortFunc(out, func(a, b PhysicalVolume) int { return strings.Compare(a.Name, b.Name) })
-	out = slices.CompactFunc(out, func(a, b PhysicalVolume) bool { return a.Name == b.Name })
+	sort.Sort(byName(out))
+	out = slices.Compact(out)
 	p.lacking[lv.Name] = out
 	return out
 }
+
+// byName sorts PVs by their names, of which each is there once.
+type byName []*PhysicalVolume
+
+func (b byName) Len() int           { return len(b) }
+func (b byName) Less(i, j int) bool { return b[i].Name < b[j].Name }
+func (b byName) Swap(i, j int)      { b[i], b[j] = b[j], b[i] }
 
 // raidTarget is the target without its legs. After the raid was made lvm2 gives neither "sync" nor
 // "nosync": the superblocks tell.

@@ -49,14 +49,17 @@ func (p *planner) lacks(pv *PhysicalVolume) bool {
 }
 
 // lack notes that the LV cannot be made without a PV, or, if it is degradable, not yet.
-func (p *planner) lack(pv PhysicalVolume, degradable bool) {
+func (p *planner) lack(pv *PhysicalVolume, degradable bool) {
 	if p.missing == nil {
 		p.missing = &MissingError{Degradable: true}
 	}
 	p.missing.Degradable = p.missing.Degradable && degradable
-	if !slices.ContainsFunc(p.missing.PVs, func(o PhysicalVolume) bool { return o.ID == pv.ID }) {
-		p.missing.PVs = append(p.missing.PVs, pv)
+	for i := range p.missing.PVs {
+		if p.missing.PVs[i].ID == pv.ID {
+			return
+		}
 	}
+	p.missing.PVs = append(p.missing.PVs, *pv)
 }
 
 // refused returns why no LV of the VG is to be activated.

@@ -3,6 +3,7 @@ package lvm
 import (
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 )
 
@@ -179,7 +180,7 @@ func (vg *VG) readLV(s *section) {
 // join puts the segments into order; they follow each other without a gap. What continues its
 // predecessor becomes one with it, as in lvm2 (lib/metadata/merge.c: lv_merge_segments).
 func (l *LV) join() error {
-	slices.SortStableFunc(l.Segments, func(a, b Segment) int { return int(int64(a.Start) - int64(b.Start)) })
+	sort.Sort(byStart(l.Segments))
 	var at uint64
 	var out []Segment
 	for _, s := range l.Segments {
@@ -196,6 +197,13 @@ func (l *LV) join() error {
 	l.Segments = out
 	return nil
 }
+
+// byStart sorts segments. Two with one start are an error, in any order.
+type byStart []Segment
+
+func (b byStart) Len() int           { return len(b) }
+func (b byStart) Less(i, j int) bool { return b[i].Start < b[j].Start }
+func (b byStart) Swap(i, j int)      { b[i], b[j] = b[j], b[i] }
 
 // checkName accepts what lvm2 accepts of a VG or LV (lib/misc/lvm-string.c: _validate_name): the
 // name becomes a part of a path.

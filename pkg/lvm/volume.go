@@ -178,7 +178,7 @@ func (p *planner) area(a *Area, extents uint64) (Ref, uint64, error) {
 	pv := p.pvs[a.PV]
 	offset += pv.StartSectors
 	if p.lacks(pv) {
-		p.lack(*pv, false)
+		p.lack(pv, false)
 	} else if f := p.found[pv.ID]; !p.assumed && (offset+p.sectors(extents))*sectorSize > uint64(f.PV.Device) {
 		return Ref{}, 0, fmt.Errorf("volume group %s: physical volume %s on %s has %d bytes, less than its extents: is it whole?", p.vg.Name, pv.ID, f.Place, f.PV.Device)
 	}
