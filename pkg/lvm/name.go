@@ -27,33 +27,3 @@ func DMUUID(vg, lv ID, suffix string) string {
 	}
 	return uuid
 }
-
-// SplitName is the reverse of DMName without a layer: "vg--a-root" is root in vg-a
-// (libdm/libdm-string.c: _unquote).
-func SplitName(name string) (vg, lv string, ok bool) {
-	var parts [2]strings.Builder
-	part := 0
-	for i := 0; i < len(name); i++ {
-		if name[i] == '-' {
-			if i+1 < len(name) && name[i+1] == '-' {
-				i++
-			} else if part++; part == len(parts) {
-				return "", "", false
-			} else {
-				continue
-			}
-		}
-		parts[part].WriteByte(name[i])
-	}
-	vg, lv = parts[0].String(), parts[1].String()
-	return vg, lv, vg != "" && lv != ""
-}
-
-// SplitPath reads how a person names an LV: "vg/lv", "/dev/vg/lv", "/dev/mapper/vg-lv".
-func SplitPath(path string) (vg, lv string, ok bool) {
-	if name, mapped := strings.CutPrefix(path, "/dev/mapper/"); mapped {
-		return SplitName(name)
-	}
-	vg, lv, ok = strings.Cut(strings.TrimPrefix(path, "/dev/"), "/")
-	return vg, lv, ok && vg != "" && lv != "" && !strings.Contains(lv, "/")
-}

@@ -13,37 +13,12 @@ func TestNames(t *testing.T) {
 		{"vg-a", "r-o--t", "vg--a-r--o----t"},
 		{"vg-", "root", "vg---root"},
 	} {
-		name := lvm.DMName(c[0], c[1], "")
-		vg, lv, ok := lvm.SplitName(name)
-		if name != c[2] || vg != c[0] || lv != c[1] || !ok {
-			t.Errorf("%v: %s, back %s %s %v", c, name, vg, lv, ok)
+		if name := lvm.DMName(c[0], c[1], ""); name != c[2] {
+			t.Errorf("%v: %s", c, name)
 		}
 	}
 	if got := lvm.DMName("v-g", "p", "tpool"); got != "v--g-p-tpool" {
 		t.Error(got)
-	}
-	for _, name := range []string{"", "control", "mpatha", "vg-pool-tpool", "-root", "vg-", "vg--root", "a-b-c"} {
-		if vg, lv, ok := lvm.SplitName(name); ok {
-			t.Errorf("%q: %s %s", name, vg, lv)
-		}
-	}
-}
-
-func TestSplitPath(t *testing.T) {
-	for path, want := range map[string]string{
-		"/dev/vg-a/ro-ot":          "vg-a ro-ot true",
-		"vg/root":                  "vg root true",
-		"/dev/mapper/vg--a-ro--ot": "vg-a ro-ot true",
-		"/dev/sda":                 "sda  false",
-		"/dev/disk/by-id/x":        "disk by-id/x false",
-		"/dev/mapper/control":      "control  false",
-		"vg":                       "vg  false",
-		"vg/":                      "vg  false",
-	} {
-		vg, lv, ok := lvm.SplitPath(path)
-		if got := strings.Join([]string{vg, lv, map[bool]string{true: "true", false: "false"}[ok]}, " "); got != want {
-			t.Errorf("%s: %q, want %q", path, got, want)
-		}
 	}
 }
 
@@ -57,17 +32,6 @@ func TestID(t *testing.T) {
 			t.Error(id)
 		}
 	}
-}
-
-func FuzzSplitName(f *testing.F) {
-	f.Add("vg--a-root")
-	f.Add("vg---r--o")
-	f.Fuzz(func(t *testing.T, name string) {
-		vg, lv, ok := lvm.SplitName(name)
-		if ok && !strings.HasPrefix(lv, "-") && lvm.DMName(vg, lv, "") != name {
-			t.Errorf("%q is %q and %q, which is %q", name, vg, lv, lvm.DMName(vg, lv, ""))
-		}
-	})
 }
 
 // The lines are those of the kernel (drivers/md/dm-thin.c: pool_status).
