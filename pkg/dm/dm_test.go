@@ -110,6 +110,27 @@ func TestBufferGrows(t *testing.T) {
 	}
 }
 
+// The text of a table is that which was loaded, without the space that the kernel prints at an end.
+func TestTableText(t *testing.T) {
+	const text = "0 8 zero\n8 2040 linear 8:16 384\n2048 1 multipath 0 0 1 1 x\n"
+	lines := []Status{{0, 8, "zero", ""}, {8, 2040, "linear", "8:16 384"}, {2048, 1, "multipath", "0 0 1 1 x "}}
+	c := fake(func(_ uint, b []byte) error {
+		if native.Uint32(b[offFlags:])&unix.DM_STATUS_TABLE_FLAG == 0 {
+			return unix.EINVAL
+		}
+		native.PutUint32(b[offTargets:], uint32(len(lines)))
+		copy(b[headerLen:], marshalStatus(lines))
+		return nil
+	})
+	if got, err := c.TableText("a"); err != nil || got != text {
+		t.Errorf("%q, %v, want %q", got, err, text)
+	}
+	refused := fake(func(uint, []byte) error { return unix.ENXIO })
+	if got, err := refused.TableText("a"); !errors.Is(err, unix.ENXIO) || got != "" {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
 // Open makes the node that is not there, and returns the loader's error with its own.
 func TestOpen(t *testing.T) {
 	loadErr := errors.New("no such module")

@@ -2,6 +2,8 @@ package dm
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -35,6 +37,22 @@ func (c *Control) Table(name string) (table.Table, error) {
 		t = append(t, table.Line{Start: l.Start, Length: l.Length, Target: target})
 	}
 	return t, nil
+}
+
+// TableText returns the table in use as its text, in the form of [table.Table.String]. Targets that
+// pkg/dm/table does not have are in it as well.
+func (c *Control) TableText(name string) (string, error) {
+	lines, err := c.status("get table of", name, unix.DM_STATUS_TABLE_FLAG|unix.DM_NOFLUSH_FLAG)
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	for _, l := range lines {
+		words := []string{strconv.FormatUint(l.Start, 10), strconv.FormatUint(l.Length, 10), l.Type}
+		words = append(words, strings.Fields(l.Text)...) // the kernel ends some with a space
+		b.WriteString(strings.Join(words, " ") + "\n")
+	}
+	return b.String(), nil
 }
 
 func (c *Control) status(op, name string, flags uint32) ([]Status, error) {

@@ -146,7 +146,10 @@ func TestReaderWithoutLegs(t *testing.T) {
 func TestReaderRefuses(t *testing.T) {
 	_, legs := fill(3, "abc")
 	for _, target := range []Target{
-		Thin{Pool: Number{252, 1}}, &ThinPool{}, Zero{}, Error{},
+		Thin{Pool: Number{252, 1}},
+		&ThinPool{},
+		Zero{},
+		Error{},
 		&Raid{Level: "raid10_far", ChunkSectors: 1, Legs: legs}, &Raid{Level: "raid10", Format: "offset", ChunkSectors: 1, Legs: legs},
 		&Raid{Level: "raid6_ls_6", ChunkSectors: 1, Legs: legs}, &Raid{Level: "raid5_ls", Legs: legs},
 	} {
