@@ -35,6 +35,7 @@ type parser struct {
 	at    int // of what has not been read
 	items int
 	token token
+	err   error // the first
 }
 
 type tokenKind byte
@@ -56,148 +57,127 @@ type token struct {
 func parseConfig(text string) ([]node, error) {
 	text, _, _ = strings.Cut(text, "\x00")
 	p := &parser{text: text}
-	if err := p.next(); err != nil {
-		return nil, err
-	}
-	nodes, err := p.nodes(0)
-	if err != nil {
-		return nil, err
-	}
+	p.next()
+	nodes := p.nodes(0)
 	if p.token.kind != tokenEnd {
-		return nil, p.unexpected()
+		p.unexpected()
+	}
+	if p.err != nil {
+		return nil, p.err
 	}
 	return nodes, nil
 }
 
-func (p *parser) fail(at int, format string, args ...any) error {
-	return fmt.Errorf("metadata at byte %d: %s", at, fmt.Sprintf(format, args...))
+// fail keeps the first error. What follows is read as the end of the text.
+func (p *parser) fail(at int, format string, args ...any) {
+	if p.err == nil {
+		p.err = fmt.Errorf("metadata at byte %d: %s", at, fmt.Sprintf(format, args...))
+	}
+	p.at, p.token = len(p.text), token{}
 }
 
-func (p *parser) unexpected() error {
+func (p *parser) unexpected() {
 	if p.token.kind == tokenEnd {
-		return p.fail(p.token.at, "the end is unexpected")
+		p.fail(p.token.at, "the end is unexpected")
+	} else {
+		p.fail(p.token.at, "%q is unexpected", clip(p.token.text))
 	}
-	return p.fail(p.token.at, "%q is unexpected", clip(p.token.text))
 }
 
 // is reports whether the token is that character, outside of quotes.
 func (p *parser) is(punct string) bool { return p.token.kind == tokenPunct && p.token.text == punct }
 
 // nodes reads up to the end of the section.
-func (p *parser) nodes(depth int) ([]node, error) {
+func (p *parser) nodes(depth int) []node {
 	if depth > maxDepth {
-		return nil, p.fail(p.token.at, "more than %d levels", maxDepth)
+		p.fail(p.token.at, "more than %d levels", maxDepth)
 	}
 	var out []node
 	seen := map[string]bool{}
 	for p.token.kind == tokenWord || p.token.kind == tokenQuoted {
 		at := p.token.at
-		n, err := p.node(depth)
-		if err != nil {
-			return nil, err
-		}
+		n := p.node(depth)
 		if seen[n.key] || n.key == "" {
-			return nil, p.fail(at, "%q is there twice, or empty", clip(n.key))
+			p.fail(at, "%q is there twice, or empty", clip(n.key))
 		}
 		seen[n.key] = true
 		out = append(out, n)
 	}
-	return out, nil
+	return out
 }
 
 // node reads a key with its value, or a section.
-func (p *parser) node(depth int) (node, error) {
+func (p *parser) node(depth int) node {
 	n := node{key: p.token.text}
-	if err := p.count(); err != nil {
-		return n, err
-	}
-	if err := p.next(); err != nil {
-		return n, err
-	}
-	var err error
+	p.count()
+	p.next()
 	switch {
 	case p.is("{"):
 		n.section = true
-		if err = p.next(); err != nil {
-			return n, err
-		}
-		if n.children, err = p.nodes(depth + 1); err != nil {
-			return n, err
-		}
+		p.next()
+		n.children = p.nodes(depth + 1)
 		if !p.is("}") {
-			return n, p.unexpected()
+			p.unexpected()
 		}
-		return n, p.next()
+		p.next()
 	case p.is("="):
-		if err = p.next(); err != nil {
-			return n, err
-		}
-		n.values, err = p.values()
-		return n, err
+		p.next()
+		n.values = p.values()
+	default:
+		p.unexpected()
 	}
-	return n, p.unexpected()
+	return n
 }
 
 // values reads one value or a list, in which commas may be left out.
-func (p *parser) values() ([]value, error) {
+func (p *parser) values() []value {
 	if !p.is("[") {
-		v, err := p.value()
-		return []value{v}, err
+		return []value{p.value()}
 	}
-	if err := p.next(); err != nil {
-		return nil, err
-	}
+	p.next()
 	out := []value{}
-	for !p.is("]") {
-		v, err := p.value()
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, v)
+	for !p.is("]") && p.err == nil {
+		out = append(out, p.value())
 		if p.is(",") {
-			if err := p.next(); err != nil {
-				return nil, err
-			}
+			p.next()
 		}
 	}
-	return out, p.next()
+	p.next()
+	return out
 }
 
-func (p *parser) value() (value, error) {
+func (p *parser) value() value {
 	if p.token.kind != tokenWord && p.token.kind != tokenQuoted {
-		return value{}, p.unexpected()
+		p.unexpected()
 	}
 	v := value{p.token.text, p.token.kind == tokenQuoted}
-	if err := p.count(); err != nil {
-		return v, err
-	}
-	return v, p.next()
+	p.count()
+	p.next()
+	return v
 }
 
-func (p *parser) count() error {
+func (p *parser) count() {
 	if p.items++; p.items > maxItems {
-		return p.fail(p.token.at, "more than %d keys and values", maxItems)
+		p.fail(p.token.at, "more than %d keys and values", maxItems)
 	}
-	return nil
 }
 
 const blanks = " \t\n\v\f\r" // isspace(3)
 
 // next reads a token. Words are cut at what cannot be in an identifier or a number of lvm2's own.
-func (p *parser) next() error {
+func (p *parser) next() {
 	p.skip()
 	rest := p.text[p.at:]
-	if rest == "" {
-		p.token = token{at: p.at}
-		return nil
-	}
 	p.token = token{at: p.at}
+	if rest == "" {
+		return
+	}
 	switch c := rest[0]; {
 	case strings.IndexByte("{}[],=", c) >= 0:
 		p.token.kind, p.token.text = tokenPunct, rest[:1]
 		p.at++
 	case c == '"' || c == '\'':
-		return p.quoted(rest, c)
+		p.quoted(rest, c)
 	default:
 		n := strings.IndexAny(rest, blanks+"#={}[],\"'")
 		if n < 0 {
@@ -206,7 +186,6 @@ func (p *parser) next() error {
 		p.token.kind, p.token.text = tokenWord, rest[:n]
 		p.at += n
 	}
-	return nil
 }
 
 // skip passes over blanks and comments.
@@ -229,7 +208,7 @@ func (p *parser) skip() {
 
 // quoted reads a string. In double quotes a backslash stands before a quote and a backslash
 // (libdm/libdm-string.c: dm_unescape_double_quotes); in single ones it is a character.
-func (p *parser) quoted(rest string, quote byte) error {
+func (p *parser) quoted(rest string, quote byte) {
 	end := 1
 	escaped := false
 	for end < len(rest) && rest[end] != quote {
@@ -240,14 +219,14 @@ func (p *parser) quoted(rest string, quote byte) error {
 		end++
 	}
 	if end >= len(rest) {
-		return p.fail(p.at, "a string without an end")
+		p.fail(p.at, "a string without an end")
+		return
 	}
 	p.token.kind, p.token.text = tokenQuoted, rest[1:end]
 	if escaped {
 		p.token.text = unescape(rest[1:end])
 	}
 	p.at += end + 1
-	return nil
 }
 
 func unescape(s string) string {

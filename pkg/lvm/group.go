@@ -30,9 +30,10 @@ type Group struct {
 // Conflict as well.
 func Assemble(found []Found) ([]Group, []error) {
 	var problems []error
-	byID := map[ID][]Found{}
+	byID := map[ID][]*Found{}
 	copies := map[ID][]placedCopy{}
-	for _, f := range found {
+	for i := range found {
+		f := &found[i]
 		byID[f.PV.ID] = append(byID[f.PV.ID], f)
 		for _, err := range f.PV.Damaged {
 			problems = append(problems, fmt.Errorf("lvm on %s: %w", f.Place, err))
@@ -48,9 +49,9 @@ func Assemble(found []Found) ([]Group, []error) {
 			groups[i], groups[i-1] = groups[i-1], groups[i]
 		}
 	}
-	for _, g := range groups {
-		if g.Conflict != nil {
-			problems = append(problems, g.Conflict)
+	for i := range groups {
+		if err := groups[i].Conflict; err != nil {
+			problems = append(problems, err)
 		}
 	}
 	return groups, append(problems, outdated(groups, found)...)
@@ -68,7 +69,7 @@ type placedCopy struct {
 	vg    *VG
 }
 
-func makeGroup(copies []placedCopy, byID map[ID][]Found) Group {
+func makeGroup(copies []placedCopy, byID map[ID][]*Found) Group {
 	best := copies[0]
 	for _, c := range copies {
 		if c.vg.Seqno > best.vg.Seqno {
@@ -83,12 +84,13 @@ func makeGroup(copies []placedCopy, byID map[ID][]Found) Group {
 			break
 		}
 	}
-	for _, p := range g.VG.PVs {
+	for i := range g.VG.PVs {
+		p := &g.VG.PVs[i]
 		switch at := byID[p.ID]; len(at) {
 		case 0:
-			g.Missing = append(g.Missing, p)
+			g.Missing = append(g.Missing, *p)
 		case 1:
-			g.Found[p.ID] = at[0]
+			g.Found[p.ID] = *at[0]
 		default:
 			var places []string
 			for _, f := range at {
@@ -105,14 +107,15 @@ func makeGroup(copies []placedCopy, byID map[ID][]Found) Group {
 // them.
 func outdated(groups []Group, found []Found) []error {
 	var problems []error
-	for _, f := range found {
-		for _, g := range groups {
-			old := false
+	for i := range found {
+		f := &found[i]
+		for j := range groups {
+			vg, old := groups[j].VG, false
 			for _, c := range f.PV.Copies {
-				old = old || c.VG.ID == g.VG.ID
+				old = old || c.VG.ID == vg.ID
 			}
-			if old && !g.VG.has(f.PV.ID) {
-				problems = append(problems, fmt.Errorf("lvm on %s: volume group %s no longer has this physical volume: it is not used", f.Place, g.VG.Name))
+			if old && !vg.has(f.PV.ID) {
+				problems = append(problems, fmt.Errorf("lvm on %s: volume group %s no longer has this physical volume: it is not used", f.Place, vg.Name))
 			}
 		}
 	}
