@@ -30,7 +30,7 @@ type Volume struct {
 	Sectors    uint64
 	Modules    []string // of the kernel, beside dm_mod: "dm_raid", "raid1"
 	Pool       *Pool    // of a thin pool: to be checked before anything is made of it
-	lines      []line
+	lines      []*line
 }
 
 // line is a range of the device. The target gets the numbers of refs, in their order.

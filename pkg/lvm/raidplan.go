@@ -9,18 +9,18 @@ import (
 
 // raid makes a raid on its legs (lib/raid/raid.c: _raid_add_target_line). A leg that is not there
 // has no devices; where a raid may not or cannot do without it, its PVs are missing.
-func (p *planner) raid(lv *LV, t *Raid) (line, error) {
+func (p *planner) raid(lv *LV, t *Raid) (*line, error) {
 	present, lacking := p.legs(t)
 	enough := t.enough(present)
 	if len(lacking) == 0 && !enough {
-		return line{}, p.unsupported(lv, "too many of its legs are split off")
+		return nil, p.unsupported(lv, "too many of its legs are split off")
 	}
 	for _, pv := range lacking {
 		if !p.degraded || !enough {
 			p.lack(pv, enough)
 		}
 	}
-	l := line{}
+	l := &line{}
 	for i, leg := range t.Legs {
 		if !present[i] {
 			continue

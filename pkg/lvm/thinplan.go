@@ -5,18 +5,18 @@ import "github.com/iscsiroot/iscsiroot/pkg/dm/table"
 // thinPool makes a pool on its metadata and data (lib/thin/thin.c: _thin_pool_add_target_line). The
 // kernel sends no event before the pool is full, as with lvm2's default for
 // activation/thin_pool_autoextend_threshold.
-func (p *planner) thinPool(lv *LV, t *ThinPool) (line, error) {
+func (p *planner) thinPool(lv *LV, t *ThinPool) (*line, error) {
 	const maxMetadata = 255 * (1 << 14) * 8 // drivers/md/dm-thin-metadata.h: THIN_METADATA_MAX_SECTORS
 	if t.Crop && p.sectors(p.lvs[t.Meta].Extents()) > maxMetadata {
-		return line{}, p.unsupported(lv, "its metadata are larger than the kernel can use")
+		return nil, p.unsupported(lv, "its metadata are larger than the kernel can use")
 	}
 	meta, err := p.add(p.lvs[t.Meta], "")
 	if err != nil {
-		return line{}, err
+		return nil, err
 	}
 	data, err := p.add(p.lvs[t.Data], "")
 	if err != nil {
-		return line{}, err
+		return nil, err
 	}
 	target := table.ThinPool{
 		BlockSectors:      t.ChunkSectors,
@@ -25,7 +25,7 @@ func (p *planner) thinPool(lv *LV, t *ThinPool) (line, error) {
 		NoDiscardPassdown: t.Discards == "nopassdown",
 		ErrorIfNoSpace:    lv.has("ERROR_WHEN_FULL"),
 	}
-	return line{refs: []Ref{meta, data}, target: func(devs []table.Number) table.Target {
+	return &line{refs: []Ref{meta, data}, target: func(devs []table.Number) table.Target {
 		out := target
 		out.Meta, out.Data = devs[0], devs[1]
 		return &out
@@ -33,23 +33,23 @@ func (p *planner) thinPool(lv *LV, t *ThinPool) (line, error) {
 }
 
 // thin makes a device of a pool, which is made by its layer.
-func (p *planner) thin(lv *LV, t *Thin) (line, error) {
+func (p *planner) thin(lv *LV, t *Thin) (*line, error) {
 	pool := p.lvs[t.Pool]
 	if s := pool.Segments; len(s) != 1 || !isPool(s[0]) {
-		return line{}, p.unsupported(lv, pool.Name+" is not a thin pool")
+		return nil, p.unsupported(lv, pool.Name+" is not a thin pool")
 	}
 	if t.Merge != "" {
-		return line{}, p.unsupported(lv, "it is to be merged into "+t.Merge)
+		return nil, p.unsupported(lv, "it is to be merged into "+t.Merge)
 	}
 	ref, err := p.add(pool, layerPool)
 	if err != nil {
-		return line{}, err
+		return nil, err
 	}
-	l := line{refs: []Ref{ref}}
+	l := &line{refs: []Ref{ref}}
 	if t.External != "" {
 		origin, err := p.add(p.lvs[t.External], layerReal)
 		if err != nil {
-			return line{}, err
+			return nil, err
 		}
 		l.refs = append(l.refs, origin)
 	}

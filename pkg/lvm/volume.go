@@ -35,7 +35,7 @@ func (p *planner) add(lv *LV, layer string) (Ref, error) {
 		return ref, err
 	}
 	p.made[name] = true
-	p.out = append(p.out, v)
+	p.out = append(p.out, *v)
 	return ref, nil
 }
 
@@ -55,9 +55,9 @@ func (p *planner) usable(lv *LV) error {
 }
 
 // volume is a device with its table (lib/activate/dev_manager.c: _add_new_lv_to_dtree).
-func (p *planner) volume(lv *LV, layer string) (Volume, error) {
+func (p *planner) volume(lv *LV, layer string) (*Volume, error) {
 	r := p.roles[lv.Name]
-	v := Volume{
+	v := &Volume{
 		Name:    DMName(p.vg.Name, lv.Name, layer),
 		UUID:    DMUUID(p.vg.ID, lv.ID, uuidSuffix(r, layer)),
 		Hidden:  lv.Hidden() || layer != "",
@@ -71,11 +71,11 @@ func (p *planner) volume(lv *LV, layer string) (Volume, error) {
 	}
 	if r.external && layer == "" {
 		below, err := p.add(lv, layerReal)
-		v.lines = []line{{0, v.Sectors, []Ref{below}, linear(0)}}
+		v.lines = []*line{{0, v.Sectors, []Ref{below}, linear(0)}}
 		return v, err
 	}
 	for _, s := range lv.Segments {
-		l, err := p.line(&v, lv, s)
+		l, err := p.line(v, lv, s)
 		if err != nil {
 			return v, err
 		}
@@ -101,7 +101,7 @@ func uuidSuffix(r role, layer string) string {
 }
 
 // line makes a segment's range, without its place.
-func (p *planner) line(v *Volume, lv *LV, s Segment) (line, error) {
+func (p *planner) line(v *Volume, lv *LV, s Segment) (*line, error) {
 	switch t := s.Type.(type) {
 	case *Striped:
 		return p.striped(t, s)
@@ -116,7 +116,7 @@ func (p *planner) line(v *Volume, lv *LV, s Segment) (line, error) {
 		v.modules("dm_thin_pool")
 		return p.thin(lv, t)
 	case *Unsupported:
-		return line{}, p.unsupported(lv, fmt.Sprintf("segment type %q", clip(t.Name)))
+		return nil, p.unsupported(lv, fmt.Sprintf("segment type %q", clip(t.Name)))
 	}
 	panic(fmt.Sprintf("lvm: segment type %T", s.Type))
 }
@@ -143,8 +143,8 @@ func linear(offset uint64) func([]table.Number) table.Target {
 }
 
 // striped is a linear range, or stripes.
-func (p *planner) striped(t *Striped, s Segment) (line, error) {
-	var l line
+func (p *planner) striped(t *Striped, s Segment) (*line, error) {
+	l := &line{}
 	var offsets []uint64
 	for _, a := range t.Areas {
 		ref, offset, err := p.area(a, uint64(s.Extents)/uint64(len(t.Areas)))
