@@ -5,7 +5,7 @@ type index struct {
 	vg    *VG
 	lvs   map[string]*LV
 	pvs   map[ID]*PhysicalVolume
-	roles map[string]role
+	roles map[string]*role // of each LV
 }
 
 // role is what other LVs make of one.
@@ -16,12 +16,14 @@ type role struct {
 }
 
 func newIndex(vg *VG) *index {
-	ix := &index{vg, map[string]*LV{}, map[ID]*PhysicalVolume{}, map[string]role{}}
+	ix := &index{vg, map[string]*LV{}, map[ID]*PhysicalVolume{}, map[string]*role{}}
 	for i := range vg.PVs {
 		ix.pvs[vg.PVs[i].ID] = &vg.PVs[i]
 	}
 	for i := range vg.LVs {
-		ix.lvs[vg.LVs[i].Name] = &vg.LVs[i]
+		ix.lvs[vg.LVs[i].Name], ix.roles[vg.LVs[i].Name] = &vg.LVs[i], &role{}
+	}
+	for i := range vg.LVs {
 		for _, s := range vg.LVs[i].Segments {
 			ix.addRoles(s)
 		}
@@ -29,26 +31,26 @@ func newIndex(vg *VG) *index {
 	return ix
 }
 
+// addRoles: Parse has looked that the LVs which a segment names are there, but those of a merge.
 func (ix *index) addRoles(s Segment) {
-	set := func(name string, change func(*role)) {
-		r := ix.roles[name]
-		change(&r)
-		ix.roles[name] = r
-	}
 	switch t := s.Type.(type) {
 	case *Raid:
 		for _, name := range t.names() {
-			set(name, func(r *role) { r.leg = true })
+			ix.roles[name].leg = true
 		}
 	case *ThinPool:
-		set(t.Data, func(r *role) { r.data = true })
-		set(t.Meta, func(r *role) { r.meta = true })
+		ix.roles[t.Data].data = true
+		ix.roles[t.Meta].meta = true
 	case *Thin:
-		set(t.External, func(r *role) { r.external = true })
-		set(t.Merge, func(r *role) { r.snapshot = "a snapshot is to be merged into it" })
+		if r := ix.roles[t.External]; r != nil {
+			r.external = true
+		}
+		if r := ix.roles[t.Merge]; r != nil {
+			r.snapshot = "a snapshot is to be merged into it"
+		}
 	case *Unsupported:
 		for _, name := range t.Uses {
-			set(name, func(r *role) { r.snapshot = "it has a snapshot, or is one" })
+			ix.roles[name].snapshot = "it has a snapshot, or is one"
 		}
 	}
 }

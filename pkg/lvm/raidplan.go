@@ -1,7 +1,6 @@
 package lvm
 
 import (
-	"slices"
 	"sort"
 
 	"github.com/iscsiroot/iscsiroot/pkg/dm/table"
@@ -96,9 +95,15 @@ func (p *planner) lackingOf(lv *LV) []*PhysicalVolume {
 		}
 	}
 	sort.Sort(byName(out))
-	out = slices.Compact(out)
-	p.lacking[lv.Name] = out
-	return out
+	n := 0
+	for _, pv := range out {
+		if n == 0 || out[n-1] != pv {
+			out[n] = pv
+			n++
+		}
+	}
+	p.lacking[lv.Name] = out[:n]
+	return out[:n]
 }
 
 // byName sorts PVs by their names, of which each is there once.

@@ -32,7 +32,8 @@ type MissingError struct {
 
 func (e *MissingError) Error() string {
 	var pvs []string
-	for _, p := range e.PVs {
+	for i := range e.PVs {
+		p := &e.PVs[i]
 		text := p.String()
 		if p.missing() {
 			text += ", which lvm has given up: see vgextend --restoremissing"

@@ -88,7 +88,7 @@ func (p *planner) volume(lv *LV, layer string) (*Volume, error) {
 // uuidSuffix is what lvm2 puts behind the UUID of a device (lib/misc/lvm-string.c: build_dm_uuid).
 // Since 2.03.36 it has "real" for the legs of a raid as well, which older ones do not know; newer
 // ones find a device without it (dev_manager.c: _info), so it is left out.
-func uuidSuffix(r role, layer string) string {
+func uuidSuffix(r *role, layer string) string {
 	switch {
 	case layer != "":
 		return layer
