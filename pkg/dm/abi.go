@@ -73,18 +73,18 @@ func (h *header) marshal(data []byte, size int) []byte {
 var errAnswer = errors.New("answer is not of the kernel's form")
 
 // unmarshal reads the buffer of an ioctl; data is what the kernel put behind the header.
-func unmarshal(b []byte) (h header, data []byte, err error) {
+func unmarshal(b []byte) (h *header, data []byte, err error) {
 	if len(b) < headerLen {
-		return header{}, nil, fmt.Errorf("%d bytes: %w", len(b), errAnswer)
+		return nil, nil, fmt.Errorf("%d bytes: %w", len(b), errAnswer)
 	}
 	size, start := native.Uint32(b[offSize:]), native.Uint32(b[offStart:])
 	if native.Uint32(b) != versionMajor || uint64(size) > uint64(len(b)) {
-		return header{}, nil, fmt.Errorf("version %d, size %d: %w", native.Uint32(b), size, errAnswer)
+		return nil, nil, fmt.Errorf("version %d, size %d: %w", native.Uint32(b), size, errAnswer)
 	}
 	if start < size { // without data, the size is that of the header's fields, and less than start
 		data = b[start:size]
 	}
-	return header{
+	return &header{
 		targets: native.Uint32(b[offTargets:]),
 		open:    int32(native.Uint32(b[offOpen:])),
 		flags:   native.Uint32(b[offFlags:]),

@@ -107,7 +107,7 @@ func FuzzAnswer(f *testing.F) {
 			return
 		}
 		again, data2, err := unmarshal(h.marshal(data, 0))
-		if err != nil || again != h || !bytes.Equal(data2, data) {
+		if err != nil || *again != *h || !bytes.Equal(data2, data) {
 			t.Errorf("%+v and %x came back as %+v and %x, %v", h, data, again, data2, err)
 		}
 		if v, err := unmarshalStatus(data, h.targets); err == nil {

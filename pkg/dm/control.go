@@ -88,18 +88,18 @@ const (
 )
 
 // call runs a command. It returns what the kernel answered.
-func (c *Control) call(command uint, h header, data []byte) (header, []byte, error) {
+func (c *Control) call(command uint, h *header, data []byte) (*header, []byte, error) {
 	for size := firstBuffer; ; size *= 2 {
 		b := h.marshal(data, size)
 		if err := c.ioctl(command, b); err != nil {
-			return header{}, nil, err
+			return nil, nil, err
 		}
 		answer, out, err := unmarshal(b)
 		if err != nil || answer.flags&unix.DM_BUFFER_FULL_FLAG == 0 {
 			return answer, out, err
 		}
 		if size >= maxBuffer {
-			return header{}, nil, fmt.Errorf("more than %d bytes: %w", size, errAnswer)
+			return nil, nil, fmt.Errorf("more than %d bytes: %w", size, errAnswer)
 		}
 	}
 }
@@ -118,7 +118,11 @@ type Info struct {
 	Deferred   bool // it is removed when the last user closes it
 }
 
+// info returns the state in an answer; without one it is empty.
 func (h *header) info() Info {
+	if h == nil {
+		return Info{}
+	}
 	has := func(flag uint32) bool { return h.flags&flag != 0 }
 	return Info{
 		Name: h.name, UUID: h.uuid, Number: number(h.dev), Open: int(h.open), Event: h.event, Targets: h.targets,

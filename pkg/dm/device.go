@@ -46,18 +46,18 @@ const (
 func (u Udev) cookie() uint32 { return uint32(u|primarySource) << 16 }
 
 // device runs a command on a device by its name.
-func (c *Control) device(op string, command uint, h header, data []byte) (header, []byte, error) {
+func (c *Control) device(op string, command uint, h *header, data []byte) (*header, []byte, error) {
 	if h.name == "" {
-		return header{}, nil, fmt.Errorf("%s dm device: no name: %w", op, unix.EINVAL)
+		return nil, nil, fmt.Errorf("%s dm device: no name: %w", op, unix.EINVAL)
 	}
 	err := checkName(h.name, unix.DM_NAME_LEN)
-	var answer header
+	var answer *header
 	var out []byte
 	if err == nil {
 		answer, out, err = c.call(command, h, data)
 	}
 	if err != nil {
-		return header{}, nil, fmt.Errorf("%s dm device %s: %w", op, h.name, err)
+		return nil, nil, fmt.Errorf("%s dm device %s: %w", op, h.name, err)
 	}
 	return answer, out, nil
 }
@@ -69,7 +69,7 @@ func (c *Control) Create(name, uuid string) (Info, error) {
 	if err := checkName(uuid, unix.DM_UUID_LEN); err != nil {
 		return Info{}, fmt.Errorf("create dm device %s: uuid: %w", name, err)
 	}
-	h, _, err := c.device("create", unix.DM_DEV_CREATE, header{name: name, uuid: uuid}, nil)
+	h, _, err := c.device("create", unix.DM_DEV_CREATE, &header{name: name, uuid: uuid}, nil)
 	if errors.Is(err, unix.EBUSY) { // drivers/md/dm-ioctl.c: dm_hash_insert
 		err = fmt.Errorf("create dm device %s: its name or uuid %q is in use: %w", name, uuid, unix.EEXIST)
 	}
@@ -84,7 +84,7 @@ func (c *Control) Load(name string, t table.Table, o Option) error {
 	if err := t.Validate(); err != nil {
 		return fmt.Errorf("load dm device %s: %w", name, err)
 	}
-	h := header{name: name, flags: uint32(o & ReadOnly), targets: uint32(len(t))}
+	h := &header{name: name, flags: uint32(o & ReadOnly), targets: uint32(len(t))}
 	_, _, err := c.device("load", unix.DM_TABLE_LOAD, h, marshalTable(t))
 	return err
 }
@@ -93,7 +93,7 @@ func (c *Control) Load(name string, t table.Table, o Option) error {
 // the device before, as o tells, if it is not suspended. After an error the device is suspended,
 // and has the table that it had: another Resume goes on with that one.
 func (c *Control) Resume(name string, u Udev, o Option) (Info, error) {
-	h := header{name: name, flags: uint32(o & (NoFlush | SkipLockFS)), event: u.cookie()}
+	h := &header{name: name, flags: uint32(o & (NoFlush | SkipLockFS)), event: u.cookie()}
 	answer, _, err := c.device("resume", unix.DM_DEV_SUSPEND, h, nil)
 	return answer.info(), err
 }
@@ -101,13 +101,13 @@ func (c *Control) Resume(name string, u Udev, o Option) (Info, error) {
 // Suspend waits for the I/O under way and holds back what comes. A process that suspends what its
 // own program is read from has to be in memory as a whole.
 func (c *Control) Suspend(name string, o Option) error {
-	_, _, err := c.device("suspend", unix.DM_DEV_SUSPEND, header{name: name, flags: unix.DM_SUSPEND_FLAG | uint32(o&(NoFlush|SkipLockFS))}, nil)
+	_, _, err := c.device("suspend", unix.DM_DEV_SUSPEND, &header{name: name, flags: unix.DM_SUSPEND_FLAG | uint32(o&(NoFlush|SkipLockFS))}, nil)
 	return err
 }
 
 // Remove removes a device. unix.EBUSY: it is in use. unix.ENXIO: it does not exist.
 func (c *Control) Remove(name string, o Option) error {
-	h := header{name: name, flags: uint32(o & Deferred), event: Udev(0).cookie()}
+	h := &header{name: name, flags: uint32(o & Deferred), event: Udev(0).cookie()}
 	_, _, err := c.device("remove", unix.DM_DEV_REMOVE, h, nil)
 	return err
 }

@@ -12,7 +12,7 @@ import (
 
 // Info returns the state of a device. unix.ENXIO: it does not exist.
 func (c *Control) Info(name string) (Info, error) {
-	h, _, err := c.device("look at", unix.DM_DEV_STATUS, header{name: name}, nil)
+	h, _, err := c.device("look at", unix.DM_DEV_STATUS, &header{name: name}, nil)
 	return h.info(), err
 }
 
@@ -56,7 +56,7 @@ func (c *Control) TableText(name string) (string, error) {
 }
 
 func (c *Control) status(op, name string, flags uint32) ([]Status, error) {
-	h, data, err := c.device(op, unix.DM_TABLE_STATUS, header{name: name, flags: flags}, nil)
+	h, data, err := c.device(op, unix.DM_TABLE_STATUS, &header{name: name, flags: flags}, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +69,7 @@ func (c *Control) status(op, name string, flags uint32) ([]Status, error) {
 
 // Deps returns the devices that the table in use stands on.
 func (c *Control) Deps(name string) ([]table.Number, error) {
-	_, data, err := c.device("get devices of", unix.DM_TABLE_DEPS, header{name: name}, nil)
+	_, data, err := c.device("get devices of", unix.DM_TABLE_DEPS, &header{name: name}, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +82,7 @@ func (c *Control) Deps(name string) ([]table.Number, error) {
 
 // List returns all devices.
 func (c *Control) List() ([]Entry, error) {
-	_, data, err := c.call(unix.DM_LIST_DEVICES, header{}, nil)
+	_, data, err := c.call(unix.DM_LIST_DEVICES, &header{}, nil)
 	if err != nil {
 		return nil, fmt.Errorf("list dm devices: %w", err)
 	}
@@ -99,7 +99,7 @@ func (c *Control) Message(name string, sector uint64, text string) (string, erro
 	// struct dm_target_msg { __u64 sector; char message[]; }
 	data := native.AppendUint64(nil, sector)
 	data = append(append(data, text...), 0)
-	h, out, err := c.device("send a message to", unix.DM_TARGET_MSG, header{name: name}, data)
+	h, out, err := c.device("send a message to", unix.DM_TARGET_MSG, &header{name: name}, data)
 	if err != nil || h.flags&unix.DM_DATA_OUT_FLAG == 0 {
 		return "", err
 	}

@@ -1,6 +1,7 @@
 package table
 
 import (
+	"errors"
 	"fmt"
 	"math/bits"
 	"slices"
@@ -105,7 +106,7 @@ func (r *Raid) validate() error {
 	case bits.OnesCount32(r.ChunkSectors) > 1, bits.OnesCount64(r.RegionSectors) > 1:
 		return fmt.Errorf("chunk of %d and region of %d sectors: not powers of two", r.ChunkSectors, r.RegionSectors)
 	case r.Sync && r.NoSync:
-		return fmt.Errorf("both sync and nosync")
+		return errors.New("both sync and nosync")
 	case r.Copies != 0 && r.Copies < 2 || r.Copies > len(r.Legs):
 		return fmt.Errorf("%d copies on %d legs", r.Copies, len(r.Legs))
 	case !slices.Contains([]string{"", "near", "far", "offset"}, r.Format):
@@ -138,22 +139,23 @@ func (r *Raid) validate() error {
 // RAID0_VALID_FLAGS and the others).
 func (r *Raid) validOptions() error {
 	raid1, raid10 := r.Level == "raid1", strings.HasPrefix(r.Level, "raid10")
-	for _, o := range []struct {
-		word string
-		ok   bool
-	}{
-		{"nosync", !r.NoSync || !strings.HasPrefix(r.Level, "raid6")},
-		{"write_mostly", len(r.WriteMostly) == 0 || raid1},
-		{"max_write_behind", r.MaxWriteBehind == 0 || raid1},
-		{"raid10_copies", r.Copies == 0 || raid10},
-		{"raid10_format", r.Format == "" || raid10},
-	} {
-		if !o.ok {
-			return fmt.Errorf("%s has no %s", r.Level, o.word)
-		}
+	unknown := ""
+	switch w := r.options(); {
+	case r.NoSync && strings.HasPrefix(r.Level, "raid6"):
+		unknown = "nosync"
+	case len(r.WriteMostly) > 0 && !raid1:
+		unknown = "write_mostly"
+	case r.MaxWriteBehind != 0 && !raid1:
+		unknown = "max_write_behind"
+	case r.Copies != 0 && !raid10:
+		unknown = "raid10_copies"
+	case r.Format != "" && !raid10:
+		unknown = "raid10_format"
+	case r.Level == "raid0":
+		unknown = w.String()
 	}
-	if w := r.options(); r.Level == "raid0" && w.count > 0 {
-		return fmt.Errorf("%s has no %s", r.Level, w.String())
+	if unknown != "" {
+		return errors.New(r.Level + " has no " + unknown)
 	}
 	return nil
 }
