@@ -121,7 +121,7 @@ func (k *fakeKernel) Info(name string) (dm.Info, error) {
 	return dm.Info{}, unix.ENXIO
 }
 
-func (k *fakeKernel) Table(name string) (table.Table, error) { return k.tables[name], nil }
+func (k *fakeKernel) TableText(name string) (string, error) { return k.tables[name].String(), nil }
 
 func (k *fakeKernel) Status(string) ([]dm.Status, error) { return []dm.Status{{Text: k.status}}, nil }
 

@@ -28,7 +28,7 @@ type Kernel interface {
 type Mapper interface {
 	Activate(name, uuid string, t table.Table, u dm.Udev, o dm.Option) (dm.Info, error)
 	Info(name string) (dm.Info, error)
-	Table(name string) (table.Table, error)
+	TableText(name string) (string, error)
 	Status(name string) ([]dm.Status, error)
 	Remove(name string, o dm.Option) error
 	Close() error
@@ -119,8 +119,8 @@ func (m *making) activate(ctx context.Context, v lvm.Volume, t table.Table, read
 	defer sequence.Blocking(ctx, "activation of "+v.Name)()
 	name := dm.Mangle(v.Name)
 	if now, err := m.c.Info(name); err == nil {
-		old, terr := m.c.Table(name)
-		if terr == nil && now.UUID == v.UUID && !now.Suspended && old.String() == t.String() {
+		old, terr := m.c.TableText(name)
+		if terr == nil && now.UUID == v.UUID && !now.Suspended && old == t.String() {
 			return now.Number, nil
 		}
 		if err := m.c.Remove(name, 0); err != nil {
