@@ -42,16 +42,18 @@ func Assemble(found []Found) ([]Group, []error) {
 			copies[c.VG.ID] = append(copies[c.VG.ID], placedCopy{f.Place, c.VG})
 		}
 	}
-	var groups []Group
+	var sorted []*Group
 	for _, c := range copies {
-		groups = append(groups, makeGroup(c, byID))
-		for i := len(groups) - 1; i > 0 && groups[i].VG.before(groups[i-1].VG); i-- {
-			groups[i], groups[i-1] = groups[i-1], groups[i]
+		sorted = append(sorted, makeGroup(c, byID))
+		for i := len(sorted) - 1; i > 0 && sorted[i].VG.before(sorted[i-1].VG); i-- {
+			sorted[i], sorted[i-1] = sorted[i-1], sorted[i]
 		}
 	}
-	for i := range groups {
-		if err := groups[i].Conflict; err != nil {
-			problems = append(problems, err)
+	var groups []Group
+	for _, g := range sorted {
+		groups = append(groups, *g)
+		if g.Conflict != nil {
+			problems = append(problems, g.Conflict)
 		}
 	}
 	return groups, append(problems, outdated(groups, found)...)
@@ -69,14 +71,14 @@ type placedCopy struct {
 	vg    *VG
 }
 
-func makeGroup(copies []placedCopy, byID map[ID][]*Found) Group {
+func makeGroup(copies []placedCopy, byID map[ID][]*Found) *Group {
 	best := copies[0]
 	for _, c := range copies {
 		if c.vg.Seqno > best.vg.Seqno {
 			best = c
 		}
 	}
-	g := Group{VG: best.vg, Found: map[ID]Found{}}
+	g := &Group{VG: best.vg, Found: map[ID]Found{}}
 	var conflicts []error
 	for _, c := range copies {
 		if c.vg.Seqno == best.vg.Seqno && !reflect.DeepEqual(c.vg, best.vg) {

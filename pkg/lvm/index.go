@@ -21,7 +21,8 @@ func newIndex(vg *VG) *index {
 		ix.pvs[vg.PVs[i].ID] = &vg.PVs[i]
 	}
 	for i := range vg.LVs {
-		ix.lvs[vg.LVs[i].Name], ix.roles[vg.LVs[i].Name] = &vg.LVs[i], &role{}
+		l := &vg.LVs[i]
+		ix.lvs[l.Name], ix.roles[l.Name] = l, &role{}
 	}
 	for i := range vg.LVs {
 		for _, s := range vg.LVs[i].Segments {

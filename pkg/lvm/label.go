@@ -59,7 +59,7 @@ func ReadPV(r io.ReaderAt, size int64) (PV, error) {
 			pv.Copies = append(pv.Copies, *c)
 		}
 	}
-	return pv, nil
+	return *pv, nil
 }
 
 // maxAreas is how many metadata areas lvm2 reads (lib/format_text/text_label.c: _text_read).
@@ -105,24 +105,24 @@ func findLabel(r io.ReaderAt, size int64) ([]byte, int64, error) {
 //	int8_t pv_uuid[32]; uint64_t device_size_xl;
 //	struct disk_locn disk_areas_xl[]: data areas, {0, 0}, metadata areas, {0, 0}
 //	uint32_t version; uint32_t flags; ...
-func parseLabel(sector []byte) (PV, []extent, error) {
+func parseLabel(sector []byte) (*PV, []extent, error) {
 	at := binary.LittleEndian.Uint32(sector[labelOffsetAt:])
 	if at < labelLen || at > sectorSize-idLen-8 {
-		return PV{}, nil, fmt.Errorf("header at %d, outside of the sector", at)
+		return nil, nil, fmt.Errorf("header at %d, outside of the sector", at)
 	}
 	b := sector[at:]
 	id, err := ParseID(string(b[:idLen]))
 	if err != nil {
-		return PV{}, nil, err
+		return nil, nil, err
 	}
-	pv := PV{ID: id, Size: binary.LittleEndian.Uint64(b[idLen:])}
+	pv := &PV{ID: id, Size: binary.LittleEndian.Uint64(b[idLen:])}
 	b = b[idLen+8:]
 	if _, b, err = extents(b); err != nil {
-		return PV{}, nil, fmt.Errorf("data areas: %w", err)
+		return nil, nil, fmt.Errorf("data areas: %w", err)
 	}
 	areas, b, err := extents(b)
 	if err != nil {
-		return PV{}, nil, fmt.Errorf("metadata areas: %w", err)
+		return nil, nil, fmt.Errorf("metadata areas: %w", err)
 	}
 	if len(b) >= 8 && binary.LittleEndian.Uint32(b) >= 1 {
 		const used = 1 // PV_EXT_USED

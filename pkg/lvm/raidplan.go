@@ -63,13 +63,12 @@ func (l Leg) lvs() []string {
 // note what is written without it.
 func (p *planner) legs(t *Raid) (present []bool, lacking []*PhysicalVolume) {
 	for _, leg := range t.Legs {
-		var pvs []*PhysicalVolume
+		before := len(lacking)
 		for _, name := range leg.lvs() {
-			pvs = append(pvs, p.lackingOf(p.lvs[name])...)
+			lacking = append(lacking, p.lackingOf(p.lvs[name])...)
 		}
 		data := p.lvs[leg.Data]
-		present = append(present, len(pvs) == 0 && (data.Hidden() || data.writable()))
-		lacking = append(lacking, pvs...)
+		present = append(present, len(lacking) == before && (data.Hidden() || data.writable()))
 	}
 	return present, lacking
 }

@@ -41,13 +41,14 @@ func (p *planner) add(lv *LV, layer string) (Ref, error) {
 
 // usable returns why an LV is refused, whatever its segments are.
 func (p *planner) usable(lv *LV) error {
+	unknown, role := lv.unknownStatus(), p.roles[lv.Name]
 	switch {
-	case lv.unknownStatus() != "":
-		return p.unsupported(lv, "its status "+clip(lv.unknownStatus())+" is not known")
+	case unknown != "":
+		return p.unsupported(lv, "its status "+clip(unknown)+" is not known")
 	case lv.has("LOCKED") || lv.has("PVMOVE"):
 		return p.unsupported(lv, "its extents are being moved: finish it with pvmove(8)")
-	case p.roles[lv.Name].snapshot != "":
-		return p.unsupported(lv, p.roles[lv.Name].snapshot)
+	case role.snapshot != "":
+		return p.unsupported(lv, role.snapshot)
 	case len(lv.Segments) == 0:
 		return p.unsupported(lv, "it has no segments")
 	}
