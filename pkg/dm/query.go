@@ -82,11 +82,11 @@ func (c *Control) Deps(name string) ([]table.Number, error) {
 
 // List returns all devices.
 func (c *Control) List() ([]Entry, error) {
+	var out []Entry
 	_, data, err := c.call(unix.DM_LIST_DEVICES, &header{}, nil)
-	if err != nil {
-		return nil, fmt.Errorf("list dm devices: %w", err)
+	if err == nil {
+		out, err = unmarshalList(data)
 	}
-	out, err := unmarshalList(data)
 	if err != nil {
 		return nil, fmt.Errorf("list dm devices: %w", err)
 	}

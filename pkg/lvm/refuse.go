@@ -66,7 +66,6 @@ func (p *planner) lack(pv *PhysicalVolume, degradable bool) {
 // refused returns why no LV of the VG is to be activated.
 func (vg *VG) refused(systemID string) error {
 	refuse := func(what string) error { return &UnsupportedError{VG: vg.Name, What: what} }
-	known := []string{"RESIZEABLE", "READ", "WRITE", "EXPORTED"}
 	switch {
 	case slices.Contains(vg.Status, "EXPORTED"):
 		return refuse("it is exported: see vgimport(8)")
@@ -76,7 +75,9 @@ func (vg *VG) refused(systemID string) error {
 		return refuse(fmt.Sprintf("it is shared by lock type %q: see lvmlockd(8)", clip(vg.LockType)))
 	}
 	for _, word := range vg.Status {
-		if !slices.Contains(known, word) {
+		switch word {
+		case "RESIZEABLE", "READ", "WRITE":
+		default:
 			return refuse("its status is " + clip(word))
 		}
 	}

@@ -69,7 +69,7 @@ type Line struct {
 
 // String returns the line as dmsetup(8) prints it: "0 2048 linear 8:16 384".
 func (l Line) String() string {
-	text := fmt.Sprint(l.Start, " ", l.Length, " ", l.Target.Type())
+	text := strconv.FormatUint(l.Start, 10) + " " + strconv.FormatUint(l.Length, 10) + " " + l.Target.Type()
 	if p := l.Target.Params(); p != "" {
 		text += " " + p
 	}
