@@ -2,7 +2,6 @@ package lvm
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -174,9 +173,10 @@ func (a *Area) resolve(extents uint64, pvs map[string]*PhysicalVolume, lvs map[s
 // unknownStatus returns a word of an LV's status that this package does not know: lvm2 reads no LV
 // with one (lib/format_text/flags.c: read_flags).
 func (l *LV) unknownStatus() string {
-	known := []string{"READ", "WRITE", "VISIBLE", "FIXED_MINOR", "NOTSYNCED", "REBUILD", "WRITEMOSTLY", "LOCKED", "PVMOVE"}
 	for _, word := range l.Status {
-		if !slices.Contains(known, word) {
+		switch word {
+		case "READ", "WRITE", "VISIBLE", "FIXED_MINOR", "NOTSYNCED", "REBUILD", "WRITEMOSTLY", "LOCKED", "PVMOVE":
+		default:
 			return word
 		}
 	}

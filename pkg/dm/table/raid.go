@@ -109,7 +109,7 @@ func (r *Raid) validate() error {
 		return errors.New("both sync and nosync")
 	case r.Copies != 0 && r.Copies < 2 || r.Copies > len(r.Legs):
 		return fmt.Errorf("%d copies on %d legs", r.Copies, len(r.Legs))
-	case !slices.Contains([]string{"", "near", "far", "offset"}, r.Format):
+	case r.Format != "" && r.Format != "near" && r.Format != "far" && r.Format != "offset":
 		return fmt.Errorf("format %q", r.Format)
 	}
 	if err := r.validOptions(); err != nil {
