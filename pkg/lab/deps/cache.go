@@ -45,8 +45,8 @@ func Find(what, pattern string) (string, error) {
 }
 
 // MakeOnce makes a file of the cache, or a directory, under another name first, so that it exists
-// completely or not at all, also when several processes make it. Entries of its directory that match
-// the pattern are older forms of it, and are removed.
+// completely or not at all, also when several processes make it. Entries of its directory that
+// match the pattern are older forms of it, and are removed.
 func MakeOnce(path, older string, write func(path string) error) error {
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
