@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
+	"sort"
 	"strconv"
 	"strings"
 
@@ -66,7 +66,7 @@ func processes(proc string) ([]process, error) {
 		}
 		out = append(out, p)
 	}
-	slices.SortFunc(out, func(a, b process) int { return a.pid - b.pid })
+	sort.Slice(out, func(i, j int) bool { return out[i].pid < out[j].pid })
 	return out, nil
 }
 
