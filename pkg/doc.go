@@ -68,6 +68,7 @@
 //	pkg/outfile            the host's side: files and directories, whole or not at all
 //	pkg/initramfs/unpack   the host's side: the files of an image in a directory
 //	pkg/initramfs/storage  the host's side: the modules of what root can stand on
+//	pkg/initramfs/system   the host's side: what an installed system asks of an image
 //	pkg/initramfs          the host's side: the image
 //	pkg/netboot            the host's side: PXELINUX, iPXE, GRUB, dnsmasq, targets
 //	pkg/discovery          the host's side: which targets a portal has

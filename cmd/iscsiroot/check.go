@@ -3,12 +3,14 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs/archive"
+	"github.com/iscsiroot/iscsiroot/pkg/initramfs/system"
 )
 
 // newCheck returns the check command.
@@ -17,13 +19,15 @@ func newCheck() *cobra.Command {
 	var limits archive.Limits
 	var modaliases []string
 	var host bool
+	var root string
 	cmd := &cobra.Command{
 		Use:   "check IMAGE",
 		Short: "check whether an initramfs can boot",
 		Long: `check looks at an initramfs as the kernel and init will: is there an init that can
 run, are parameters missing or not understood, does the command line fit the kernel's
 limits, are the modules of iSCSI, of the root file system and of the network card
-there, with their firmware, and is there a secret for the target.
+there, with their firmware, and is there a secret for the target. With --root it looks
+also at the system that is to run: at its etc/fstab, and at LVM's devices file.
 
 Exit status 1 if the boot would fail; what is only doubtful is a warning.`,
 		Example: "  iscsiroot check initrd.img --cmdline 'iscsi_i=... iscsi_a=...' --nic 8086:100e",
@@ -43,6 +47,12 @@ Exit status 1 if the boot would fail; what is only doubtful is a warning.`,
 				}
 				m.Devices = append(m.Devices, devices...)
 			}
+			if root != "" {
+				var err error
+				if m.System, err = system.Read(os.DirFS(root)); err != nil {
+					return fmt.Errorf("%s: %w", root, err)
+				}
+			}
 			t, err := initramfs.Open(args[0], limits)
 			if err != nil {
 				return err
@@ -60,6 +70,7 @@ Exit status 1 if the boot would fail; what is only doubtful is a warning.`,
 	fs.StringSliceVar(&m.Devices, "nic", nil, "look for the driver of this PCI `CARD` VVVV:DDDD, or modalias; repeatable")
 	fs.StringSliceVar(&modaliases, "modaliases", nil, "look for the drivers of the devices in `FILE`; repeatable")
 	fs.BoolVar(&host, "host", false, "look for the drivers of this machine's devices")
+	fs.StringVar(&root, "root", "", "look for the drivers of what etc/fstab of the system in `DIR` has for / and /usr, and at its list of LVM's devices")
 	fs.StringVar(&m.Release, "kernel-version", "", "the kernel is of `VERSION` (default: the one whose modules there are)")
 	defineLimits(fs, &limits)
 	return cmd

@@ -23,6 +23,9 @@ func TestCheck(t *testing.T) {
 	if status, _, errs := s.build("--nic", "virtio_net", "--fs", "ext4", "--credentials", "~/secret", "-o", "~/out/secret.img"); status != 0 {
 		t.Fatal(errs)
 	}
+	s.write("system/etc/fstab", "/dev/mapper/vg-root / ext4 defaults 0 1\n/dev/sdb1 /usr xfs ro 0 0\n")
+	s.write("system/etc/lvm/devices/system.devices", "VERSION=1.1.3\nIDTYPE=sys_wwid IDNAME=naa.6 DEVNAME=/dev/sda3 PVID=x PART=3\nIDTYPE=md_uuid IDNAME=a DEVNAME=/dev/md0\n")
+	s.write("plain/etc/fstab", "LABEL=root / ext4 defaults 0 1\n")
 	for _, c := range []struct {
 		name   string
 		args   []string
@@ -40,6 +43,11 @@ func TestCheck(t *testing.T) {
 		{"length", []string{"--cmdline", seedLine + " x=" + strings.Repeat("x", 2048)}, 1, []string{"error: command line has "}},
 		{"count", []string{"--cmdline", seedLine + strings.Repeat(" a=b", 27)}, 1, []string{"error: command line has 31 undotted key=value words"}},
 		{"kernel", []string{"--cmdline", seedLine, "--kernel-version", "9.9"}, 1, []string{"error: there are no modules for kernel 9.9\n"}},
+		{"system", []string{"--cmdline", seedLine, "--root", "~/system"}, 1, []string{
+			"error: for / in root's etc/fstab: module dm_mod: not in the module tree\n", "error: for /usr in root's etc/fstab: module xfs: not in the module tree\n",
+			"warning: root's etc/lvm/devices/system.devices lists /dev/sda3 by sys_wwid: on a copy of that disk LVM of the real system finds no volume: run vgimportdevices there, or remove the file\n",
+		}},
+		{"plain system", []string{"--cmdline", seedLine, "--root", "~/plain"}, 0, []string{"nothing is missing\n"}},
 		{"overlay", []string{"--cmdline", seedLine + " rd.overlay"}, 0, []string{"warning: rd.overlay asks for a writable layer over root, which is not supported"}},
 		{"key", []string{"~/out/secret.img", "--cmdline", seedLine}, 0, []string{"warning: /etc/iscsiroot/credentials has secrets, and none for target iqn.2007-01.com.example:storage.remote1"}},
 	} {

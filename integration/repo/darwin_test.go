@@ -21,6 +21,7 @@ var portable = []string{
 	"pkg/initramfs/archive",
 	"pkg/initramfs/efi",
 	"pkg/initramfs/storage",
+	"pkg/initramfs/system",
 	"pkg/initramfs/unpack",
 	"pkg/iscsi",
 	"pkg/iscsi/portal",

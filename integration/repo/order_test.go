@@ -31,6 +31,7 @@ var order = []string{
 	"pkg/outfile",
 	"pkg/initramfs/unpack",
 	"pkg/initramfs/storage",
+	"pkg/initramfs/system",
 	"pkg/initramfs",
 	"pkg/netboot",
 	"pkg/discovery",

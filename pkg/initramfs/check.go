@@ -14,6 +14,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/fstypes"
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs/archive"
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs/storage"
+	"github.com/iscsiroot/iscsiroot/pkg/initramfs/system"
 	"github.com/iscsiroot/iscsiroot/pkg/kmod"
 )
 
@@ -33,6 +34,8 @@ type Machine struct {
 	Devices []string
 	// Release is the kernel's; empty means the one whose modules the image holds.
 	Release string
+	// System is the system on root, if it is known.
+	System system.System
 }
 
 // Check returns what would be missing when a machine boots an image. The error is that of reading
@@ -208,6 +211,7 @@ func (c *checker) modules() {
 		c.checkModule(idx, tree, name, "for a root on LVM")
 	}
 	c.fileSystems(idx, tree)
+	c.system(idx, tree)
 	c.cards(idx, tree)
 }
 
@@ -229,11 +233,7 @@ func (c *checker) checkModule(idx *kmod.Index, tree fs.FS, name, why string) {
 func (c *checker) fileSystems(idx *kmod.Index, tree fs.FS) {
 	if t := c.plan.Root.FSType; t.Given() {
 		for name := range strings.SplitSeq(t.V, ",") {
-			alias := "fs-" + name
-			if _, ok := idx.Resolve(alias); !ok {
-				alias = name
-			}
-			c.checkModule(idx, tree, alias, "for rootfstype="+name)
+			c.fileSystem(idx, tree, name, "for rootfstype="+name)
 		}
 		return
 	}
@@ -243,6 +243,15 @@ func (c *checker) fileSystems(idx *kmod.Index, tree fs.FS) {
 		}
 	}
 	c.missing("there is no driver of a root file system: build with --fs")
+}
+
+// fileSystem checks that the driver of a file system is in the image.
+func (c *checker) fileSystem(idx *kmod.Index, tree fs.FS, name, why string) {
+	alias := "fs-" + name
+	if _, ok := idx.Resolve(alias); !ok {
+		alias = name
+	}
+	c.checkModule(idx, tree, alias, why)
 }
 
 // cards looks for the drivers of the machine's network cards, and for their firmware.
