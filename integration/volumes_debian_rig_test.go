@@ -44,7 +44,7 @@ func (d *debian) bootVolume(kernel string) {
 	d.waitRunning()
 }
 
-// checkVolumes checks what the running system knows of its volumes.
+// checkVolumes checks that the running system has its volumes.
 func (d *debian) checkVolumes() {
 	d.t.Helper()
 	for _, tt := range []struct{ command, want string }{

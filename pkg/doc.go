@@ -67,6 +67,7 @@
 //	pkg/boot               the list of steps, and the wiring of all of the above
 //	pkg/outfile            the host's side: files and directories, whole or not at all
 //	pkg/initramfs/unpack   the host's side: the files of an image in a directory
+//	pkg/initramfs/release  the host's side: the releases of kernels
 //	pkg/initramfs/storage  the host's side: the modules of what root can stand on
 //	pkg/initramfs/system   the host's side: what an installed system asks of an image
 //	pkg/initramfs          the host's side: the image

@@ -27,6 +27,9 @@ var unclear = []struct{ what, instead string }{
 	{`all the same|as was asked|to and fro`, "plain words"},
 	{`run wild`, "the condition"},
 	{`insists? on`, "requires"},
+	{`for ever`, "without limit, without end"},
+	{`tells? of|(is|are) told|hears?|heard`, "reports, returns, receives"},
+	{`in peace`, "the condition"},
 }
 
 // A comment is plain technical English, as a message is. Words that came up in reviews do not come

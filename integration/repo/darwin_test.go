@@ -20,6 +20,7 @@ var portable = []string{
 	"pkg/initramfs",
 	"pkg/initramfs/archive",
 	"pkg/initramfs/efi",
+	"pkg/initramfs/release",
 	"pkg/initramfs/storage",
 	"pkg/initramfs/system",
 	"pkg/initramfs/unpack",

@@ -30,6 +30,7 @@ var order = []string{
 
 	"pkg/outfile",
 	"pkg/initramfs/unpack",
+	"pkg/initramfs/release",
 	"pkg/initramfs/storage",
 	"pkg/initramfs/system",
 	"pkg/initramfs",

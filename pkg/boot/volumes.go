@@ -7,8 +7,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/udevdb"
 )
 
-// announceVolumes writes in /run what the real system's udev has to know of the devices that root
-// stands on: without it systemd takes them for devices that are not ready.
+// announceVolumes writes in /run the records and rules for udev of the devices that root stands on:
+// without it systemd takes them for devices that are not ready.
 func announceVolumes(made []volumes.Made, root, run string) error {
 	var records []udevdb.Record
 	var links []udevdb.Link

@@ -16,7 +16,7 @@ func (c *Control) Info(name string) (Info, error) {
 	return h.info(), err
 }
 
-// Status returns what each target tells of its state: pkg/dm/table reads some. It does not make a
+// Status returns the state of each target, as text: pkg/dm/table reads some. It does not make a
 // pool write its metadata, as dmsetup does without --noflush.
 func (c *Control) Status(name string) ([]Status, error) {
 	return c.status("get status of", name, unix.DM_NOFLUSH_FLAG)

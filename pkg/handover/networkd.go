@@ -47,7 +47,7 @@ func networkd(f Facts) []File {
 
 // udev keeps it from renaming a link that is up, where the kernel refuses that (net/core/dev.c:
 // dev_change_name, before 6.2): udev of systemd 252 then leaves the link marked as being renamed,
-// and networkd waits for the end of that for ever. A link file of the administrator's is read
+// and networkd waits for the end of that without limit. A link file of the administrator's is read
 // before this one.
 //
 // VLANs and others on the link have its MAC, and another type. By OriginalName= too, udev warns of

@@ -10,9 +10,9 @@ import (
 // about it: from then on nothing waits for a root disk without a target. A target that needs a
 // program on root would hang with it; this program is in memory. The ordering, which has no other
 // effect, makes systemd read the units for shutdown while it can: a systemd that reads
-// poweroff.target only at the request to power off, when the disk is dead, waits in the kernel for
-// ever. The slice is one that stays: a template's own slice is stopped by the same transaction that
-// would start the service, which systemd then leaves out.
+// poweroff.target only at the request to power off, when the disk is dead, waits in the kernel
+// without end. The slice is one that stays: a template's own slice is stopped by the same
+// transaction that would start the service, which systemd then leaves out.
 func systemd(f Facts) []File {
 	const unit = "iscsiroot-shutdown"
 	service := "# From iscsiroot.\n[Unit]\nDescription=Tell the iSCSI agent that the machine goes down: %i\nDefaultDependencies=no\n" +

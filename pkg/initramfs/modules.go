@@ -13,6 +13,7 @@ import (
 	"github.com/u-root/u-root/pkg/cpio"
 
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs/archive"
+	kernel "github.com/iscsiroot/iscsiroot/pkg/initramfs/release"
 	"github.com/iscsiroot/iscsiroot/pkg/kmod"
 	"github.com/iscsiroot/iscsiroot/pkg/modload"
 )
@@ -22,7 +23,7 @@ func (img *image) addModules(ctx context.Context, cfg Config) error {
 	release, root := cfg.KernelVersion, cfg.Root
 	if release == "" {
 		var err error
-		if release, err = runningRelease("/proc"); err != nil {
+		if release, err = kernel.Running("/proc"); err != nil {
 			return err
 		}
 	}
@@ -31,7 +32,7 @@ func (img *image) addModules(ctx context.Context, cfg Config) error {
 	}
 	dir, err := modload.Tree(root, release)
 	if err != nil {
-		return adviseRelease(err, root)
+		return kernel.Advise(err, root)
 	}
 	fsys, err := moduleFS(root, dir)
 	if err != nil {

@@ -94,8 +94,8 @@ func (g *Group) Plan(name string, o Options) ([]Volume, error) {
 }
 
 // Candidates are the LVs that may hold a file system of root, in the order of the metadata: those
-// which Plan knows how to make, that are no part of others, and that lvm2 activates unless it is
-// told not to (lvchange --setactivationskip).
+// which Plan knows how to make, that are no part of others, and that lvm2 activates without an
+// option (lvchange --setactivationskip).
 func (vg *VG) Candidates(o Options) []*LV {
 	if vg.refused(o.SystemID) != nil {
 		return nil

@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// hangingDisk is one whose fsync(2) takes for ever.
+// hangingDisk is one whose fsync(2) does not return.
 type hangingDisk struct {
 	disk
 

@@ -14,8 +14,8 @@ import (
 )
 
 // manifest lists what was written, as sha256sum(1) does, so that files of machines that are no more
-// can be removed, and files that were changed since are told from those that are as they were. A
-// hash of a file with a secret is a secret too: the mode is 0600.
+// can be removed, and files that were changed since differ from their hashes. A hash of a file with
+// a secret is a secret too: the mode is 0600.
 const manifest = ".iscsiroot-pxe"
 
 // maxManifest bounds the manifest in bytes: five files for each machine, and six for all, with

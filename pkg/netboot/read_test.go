@@ -74,7 +74,7 @@ func TestCommandLines(t *testing.T) {
 	}
 }
 
-// Each mistake is told with file, line, host and field.
+// Each mistake is reported with file, line, host and field.
 func TestMistakes(t *testing.T) {
 	for _, c := range []struct{ name, old, text, want string }{
 		{"duplicate MAC", "AA-BB-CC-DD-EE-02", "aa:bb:cc:dd:ee:fe", "hosts.yaml:14: host remote2: mac: host remote1 has it too: a machine finds its files by it"},
@@ -132,7 +132,7 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
-// All mistakes are told at once, and none twice for a host that has one.
+// All mistakes are reported at once, and none twice for a host that has one.
 func TestAllMistakes(t *testing.T) {
 	text := strings.NewReplacer("AA-BB-CC-DD-EE-02", "x", "10.1.1.166/26", "y", "lun: 2", "lun: z").Replace(seed)
 	_, err := parse("hosts.yaml", []byte(text), secrets)

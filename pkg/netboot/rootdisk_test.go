@@ -107,7 +107,7 @@ func TestRootDisk(t *testing.T) {
 	}
 }
 
-// Hosts in which something is missing are told that, and not that they have it in common.
+// Of hosts in which something is missing that is reported, and not that they have it in common.
 func TestIncompleteHostsHaveNothingInCommon(t *testing.T) {
 	const head = "server: 10.1.1.1\ndefaults: {initiator: \"iqn.2007-01.com.example:{name}\", portals: 10.1.1.180, kernel: k, initrd: i}\nhosts:\n"
 	for missing, hosts := range map[string]string{

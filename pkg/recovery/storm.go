@@ -11,9 +11,9 @@ import (
 // Many successive connections that end soon after their login have one of two causes. A faulty
 // network or target: then the next login is made immediately. Or another machine with the same
 // initiator name and ISID: each login reinstates the session and ends the other machine's (RFC 7143
-// 6.3.5), both would repeat that for ever, and write to one disk. The second cause needs evidence:
-// that the target ends each session by an asynchronous message (RFC 7143 11.9.1), or a test, see
-// Session.Duplicate.
+// 6.3.5), both would repeat that without end, and write to one disk. The second cause needs
+// evidence: that the target ends each session by an asynchronous message (RFC 7143 11.9.1), or a
+// test, see Session.Duplicate.
 const (
 	maxShortLived  = 5                      // so many successive ones
 	shortLived     = 10 * time.Second       // each no longer

@@ -14,8 +14,8 @@ var ErrNotReadable = errors.New("its contents cannot be read without activation"
 // at while no such device exists: the kernel writes to the members of a raid and to a pool when it
 // activates them. open returns a device that the table refers to; nil: it does not exist.
 //
-// Of copies the first is read that is in sync by the table. What a raid's own superblocks tell of
-// members that failed is not read: for a look only.
+// Of copies the first is read that is in sync by the table. The failed members in a raid's own
+// superblocks are not read: the result is for a look only.
 func (t Table) Reader(open func(Number) io.ReaderAt) (io.ReaderAt, error) {
 	var out contents
 	for _, l := range t {

@@ -14,8 +14,8 @@ type PV struct {
 	Part   string // the number of a partition; empty: the whole device
 }
 
-// The limits of the file's lines and fields are LVM's (lib/device/device_id.c:
-// device_ids_read; PATH_MAX).
+// The limits of the file's lines and fields are LVM's (lib/device/device_id.c: device_ids_read;
+// PATH_MAX).
 const (
 	maxLines = 1 << 14
 	maxField = 4096
@@ -78,8 +78,8 @@ func (p PV) Place() string {
 	return p.PVID
 }
 
-// FollowsDisk reports whether the line is of one disk: a copy of the LUN has another identity, and a
-// devname changes with the order of the disks.
+// FollowsDisk reports whether the line is of one disk: a copy of the LUN has another identity, and
+// a devname changes with the order of the disks.
 func (p PV) FollowsDisk() bool {
 	switch p.IDType {
 	case "md_uuid", "crypt_uuid", "lvmlv_uuid", "loop_file": // they are of what is on the disk

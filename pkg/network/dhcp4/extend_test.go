@@ -47,7 +47,7 @@ func (s *oneAnswer) Receive(time.Time) ([]byte, error) {
 func (s *oneAnswer) Close() error { return nil }
 
 // A lease is extended for its own address only: another one would leave the connections without
-// theirs. A refusal is told as such.
+// theirs. A refusal is an error of its own.
 func TestExtend(t *testing.T) {
 	l := dhcp.Lease{Address: netip.MustParsePrefix("10.1.1.5/24"), ClientID: []byte{1, 2, 3}}
 	for _, tt := range []struct {

@@ -137,7 +137,7 @@ const ready = "ready"
 const killLimit = 5 * time.Second
 
 // Kill ends the agent. It returns when the agent runs no more, which the caller then reaps as
-// always. A kernel before 5.2 does not tell of that.
+// always. A kernel before 5.2 does not report that.
 func (p *Process) Kill() error {
 	if p.Pid <= 0 {
 		return nil

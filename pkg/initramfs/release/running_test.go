@@ -1,4 +1,4 @@
-package initramfs
+package release
 
 import (
 	"os"
@@ -12,7 +12,7 @@ import (
 func TestRunningRelease(t *testing.T) {
 	proc := t.TempDir()
 	const want = "give --kernel-version, and --root with its modules"
-	if release, err := runningRelease(proc); err == nil || !strings.Contains(err.Error(), want) {
+	if release, err := Running(proc); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("without a kernel: %q, %v", release, err)
 	}
 	if err := os.MkdirAll(filepath.Join(proc, "sys/kernel"), 0o755); err != nil {
@@ -21,7 +21,7 @@ func TestRunningRelease(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(proc, "sys/kernel/osrelease"), []byte("6.1.0-9-amd64\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if release, err := runningRelease(proc); err != nil || release != "6.1.0-9-amd64" {
+	if release, err := Running(proc); err != nil || release != "6.1.0-9-amd64" {
 		t.Errorf("got %q, %v", release, err)
 	}
 }
