@@ -60,11 +60,20 @@ func TestVolumesRAID1(t *testing.T) {
 	r.checkVolume("vg-root_rimage_1")
 }
 
-// A thin volume that has a snapshot.
+// A mirror of which one LUN is missing is activated without it, and that is reported.
+func TestVolumesDegraded(t *testing.T) {
+	r := newVolumeRig(t, testVolumes, "raid1")
+	r.oneTarget(r.group.Paths[0])
+	m := r.volumeBoot("console=ttyS0 rootwait root=/dev/vg/root " + seedLine)
+	r.checkShown(m, "logical volume vg/root: physical volumes are missing: "+pvID(t, r.group.Paths[1]), "activating it without them")
+}
+
+// A thin volume that has a snapshot, which has the same files and is not used; no parameter names
+// root.
 func TestVolumesThin(t *testing.T) {
 	r := newVolumeRig(t, testVolumes, "thin")
 	r.oneTarget(r.group.Paths...)
-	m := r.volumeBoot("console=ttyS0 root=/dev/mapper/vg-root " + seedLine)
+	m := r.volumeBoot("console=ttyS0 " + seedLine)
 	if n := strings.Count(m.Output(), "thin_check"); n != 1 {
 		t.Errorf("thin_check is named %d times, want once", n)
 	}

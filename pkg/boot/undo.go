@@ -30,7 +30,7 @@ func (m *Machine) prepare(line cmdline.Line, plan bootspec.Plan, again []string)
 	}
 	others := !old.SameTargets(plan)
 	if others || redone("login") {
-		m.releaseVolumes()
+		m.storage.DeactivateUnused(context.Background())
 	}
 	m.sessions.End(redone("login"), others)
 	if others {
@@ -73,14 +73,6 @@ func (m *Machine) unmountRoot() {
 		if err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOENT) {
 			m.Log.Warnf("%v", &os.PathError{Op: "unmount", Path: dir, Err: err})
 		}
-	}
-}
-
-// releaseVolumes removes the devices on disks that go away with their sessions.
-func (m *Machine) releaseVolumes() {
-	err := shutdown.Within(unmountLimit, func(ctx context.Context) error { m.storage.DeactivateUnused(ctx); return nil })
-	if err != nil {
-		m.Log.Warnf("logical volumes stay: %v", err)
 	}
 }
 

@@ -171,7 +171,7 @@ func TestNamedByFstab(t *testing.T) {
 func TestUsrIsNamed(t *testing.T) {
 	m, _ := withSessions(0)
 	want, _ := bootspec.ParseDevice("UUID=1")
-	_, err := m.findUsr(t.Context(), want)
+	_, err := m.findUsr(t.Context(), want, true)
 	if got := fmt.Sprint(err); got != "/usr UUID=1: no such device on the disks of the iSCSI sessions" {
 		t.Error(got)
 	}

@@ -41,7 +41,8 @@ func (st *Storage) ofSession(i int, disks []*blockdev.Device, luns ...uint64) bo
 // stops no other, and neither does one whose session is lost meanwhile: the scan continues during
 // the next steps then, and until it is over the target counts as one that is not there yet.
 func (st *Storage) FindDisks(ctx context.Context) error {
-	st.disks, st.late, st.active = nil, nil, nil
+	st.DeactivateUnused(ctx) // of an earlier attempt
+	st.disks, st.late = nil, nil
 	scans, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, contain.Func("end of scans", cancel, nil))
 	var all []*sessionScan

@@ -76,18 +76,14 @@ func (a *absence) describe() string {
 	return text + describeUnread(a.unread)
 }
 
-// hint returns the hint of what is in the way, and whether anything is.
-func (a *absence) hint() (string, bool) {
+// hint returns the hint of what is in the way of a volume; "": there is none.
+func (a *absence) hint() string {
 	for _, err := range a.causes {
-		var missing *lvm.MissingError
-		if errors.As(err, &missing) {
-			return "check that each target of the volume group is named, and exports its LUNs to this initiator", true
-		}
 		if h := sequence.Hint(err); h != "" {
-			return h, true
+			return h
 		}
 	}
-	return "", len(a.causes) > 0
+	return ""
 }
 
 // degradable reports whether a volume is missing only because it lacks members that it could do
@@ -135,29 +131,51 @@ func (st *Storage) holding(ctx context.Context) finder {
 	}
 }
 
-// lookOn looks for an init on the partitions of disks, and only if there is none in the volumes.
+// lookOn looks for an init on the partitions of disks, and only if there is none in the volumes, of
+// which one after the other is activated.
 func (st *Storage) lookOn(ctx context.Context, p paths, disks []*blockdev.Device) error {
-	var none error
-	for _, want := range []volumes.Filter{{}, st.volumesForRoot(), st.volumesForRoot().WithHidden()} {
-		if none != nil && want.None() {
-			break
-		}
-		sk := st.stackOf(ctx, p, disks, want)
-		devices, err := sk.likely(disks)
-		if err == nil {
-			err = st.lookForInit(ctx, devices)
-		}
-		if a := absenceOf(err); a != nil {
-			a.add(sk)
-		}
-		if none != nil && absent(err) {
-			err = together(none, err)
-		}
-		if none = err; !absent(err) || sk.volumes != nil && !sk.volumes.Hidden {
-			break
+	_, err := st.lookWith(ctx, p, disks, volumes.Filter{})
+	want := st.volumesForRoot()
+	if !absent(err) || want.None() {
+		return err
+	}
+	if st.degraded { // their place in the count does not matter: the missing disks are not waited for
+		disks = st.allDisks()
+	}
+	want.One = true
+	for _, want.Hidden = range []bool{false, true} {
+		for {
+			tried, more := st.lookWith(ctx, p, disks, want)
+			if !absent(more) {
+				return more
+			}
+			err = together(err, more)
+			st.DeactivateUnused(ctx)
+			if len(tried) == 0 {
+				break
+			}
+			want.Tried = append(want.Tried, tried...)
 		}
 	}
-	return none
+	return err
+}
+
+// lookWith looks for an init with these volumes, and returns which it tried to activate.
+func (st *Storage) lookWith(ctx context.Context, p paths, disks []*blockdev.Device, want volumes.Filter) (tried []string, err error) {
+	sk := st.stackOf(ctx, p, disks, want)
+	devices, err := sk.likely(disks)
+	if err == nil {
+		err = st.lookForInit(ctx, devices)
+	}
+	if a := absenceOf(err); a != nil {
+		a.add(sk)
+	}
+	for _, a := range sk.tried {
+		if _, ok := a.layer.(*volumes.Layer); ok {
+			tried = append(tried, a.assembly.Name)
+		}
+	}
+	return tried, err
 }
 
 // choose returns the device that was found. Of several copies it is the first that holds an init.
@@ -184,7 +202,7 @@ func (e *noInitError) Error() string {
 
 // Hint returns a hint.
 func (e *noInitError) Hint() string {
-	if h, ok := e.hint(); ok {
+	if h := e.hint(); h != "" {
 		return h
 	}
 	return "name it with root=/dev/sdXN, and the program with init=PATH"

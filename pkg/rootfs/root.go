@@ -42,12 +42,20 @@ func (st *Storage) findRoot(ctx context.Context) error {
 		}
 	}
 	p := st.newRootSearch("root")
+	return st.whileTargetsCome(ctx, func() error { return st.findRootNow(ctx, p) })
+}
+
+// whileTargetsCome searches until a device is found, as long as a login is still tried: the device
+// may be on that target. A volume that can do without the members that are missing is activated
+// without them after degradedWait.
+func (st *Storage) whileTargetsCome(ctx context.Context, search func() error) error {
+	st.degraded = false
 	began := time.Now()
 	for {
 		changed := st.Sessions.Changed()
 		waits := st.Sessions.Waiting()
-		err := st.findRootNow(ctx, p)
-		if a := absenceOf(err); a != nil && a.degradable() && !st.degraded && (len(waits) == 0 || time.Since(began) >= degradedWait) {
+		err := search()
+		if st.degradable(err) && (len(waits) == 0 || time.Since(began) >= degradedWait) {
 			st.Log.Warnf("%v: activating it without them", err)
 			st.degraded = true
 			continue
@@ -63,6 +71,13 @@ func (st *Storage) findRoot(ctx context.Context) error {
 	}
 }
 
+// degradable reports whether a search has failed only because a volume lacks members that it can do
+// without, and those are still waited for.
+func (st *Storage) degradable(err error) bool {
+	a := absenceOf(err)
+	return a != nil && a.degradable() && !st.degraded
+}
+
 // degradedWait is for how long the members of a raid volume that can do without them are waited
 // for, where their target may still come: mdadm's last resort has the same time.
 const degradedWait = 30 * time.Second
@@ -71,11 +86,13 @@ const degradedWait = 30 * time.Second
 // longer than rd.timeout= allows, nor, for members that a volume can do without, than degradedWait.
 func (st *Storage) waitTarget(ctx context.Context, changed <-chan struct{}, reason error) bool {
 	late := make(<-chan time.Time)
-	if a := absenceOf(reason); a != nil && a.degradable() && !st.degraded {
+	limit := ""
+	if st.degradable(reason) {
 		late = time.After(degradedWait)
+		limit = fmt.Sprintf(" for %d s, then it is activated without them", int(degradedWait.Seconds()))
 	}
 	for _, i := range st.Sessions.Waiting() {
-		st.Log.Warnf("%v: waiting for target %s", reason, st.Sessions.List()[i].Target)
+		st.Log.Warnf("%v: waiting for target %s%s", reason, st.Sessions.List()[i].Target, limit)
 	}
 	if limit := st.Plan.Policy.Timeout.V; limit > 0 {
 		var cancel context.CancelFunc
@@ -105,7 +122,7 @@ func (st *Storage) findRootNow(ctx context.Context, p *rootSearch) error {
 	err := st.searchRoot(ctx, p, st.named(ctx, root.Device.V), root.Wait.Or(rootWait))
 	for _, other := range root.Fallbacks {
 		var missing *notFoundError
-		if !errors.As(err, &missing) {
+		if !errors.As(err, &missing) || st.degradable(err) {
 			break
 		}
 		st.Log.Warnf("%v: trying %s %s", err, other.From, other.V)
@@ -138,6 +155,9 @@ func (st *Storage) searchRoot(ctx context.Context, p *rootSearch, f finder, limi
 // that cannot be root does not change. reason is the error of the last attempt.
 func (st *Storage) waitRoot(ctx context.Context, f finder, limit time.Duration, reason error) error {
 	began := time.Now()
+	if st.degradable(reason) {
+		limit = min(limit, degradedWait) // rootwait has no limit
+	}
 	n := sequence.RetryLog{Log: st.Log, Step: "root"}
 	st.Log.Infof("%v: waiting for it", reason)
 	for {

@@ -11,6 +11,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
 	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/lvm"
 	"github.com/iscsiroot/iscsiroot/pkg/rootfs/volumes"
 )
 
@@ -36,8 +37,12 @@ func (e *notFoundError) Hint() string {
 	if e.what != "" {
 		where = e.what + " in root's etc/fstab"
 	}
-	if h, ok := e.hint(); ok {
+	if h := e.hint(); h != "" {
 		return h
+	}
+	var missing *lvm.MissingError
+	if e.want.By == bootspec.ByVolume && slices.ContainsFunc(e.causes, func(err error) bool { return errors.As(err, &missing) }) {
+		return "check that each target of the volume group is named, and exports its LUNs to this initiator"
 	}
 	if len(e.seen) == 0 {
 		return "correct " + where + ": there is no disk"

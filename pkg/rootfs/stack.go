@@ -9,6 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
+	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
+	"github.com/iscsiroot/iscsiroot/pkg/contain"
 	"github.com/iscsiroot/iscsiroot/pkg/rootfs/volumes"
 )
 
@@ -67,6 +69,9 @@ func (sk *stack) add(ctx context.Context, l blockdev.Layer) (grown bool) {
 		devices, err := l.Activate(ctx, a)
 		if err != nil {
 			sk.fail(l, a.Members, err)
+			continue
+		}
+		if len(devices) == 0 {
 			continue
 		}
 		sk.active = append(sk.active, &active{l, a})
@@ -157,7 +162,7 @@ func (st *Storage) deactivate(ctx context.Context, disk string) error {
 		if !slices.ContainsFunc(a.assembly.Members, func(d *blockdev.Device) bool { return d.On(disk) }) {
 			continue
 		}
-		err := a.layer.Deactivate(ctx, a.assembly)
+		err := deactivateWithin(ctx, a)
 		switch {
 		case errors.Is(err, unix.EBUSY):
 			return errInUse
@@ -169,15 +174,15 @@ func (st *Storage) deactivate(ctx context.Context, disk string) error {
 	return nil
 }
 
-// DeactivateUnused deactivates the volumes that are not in use: those that were activated because
-// only the kernel can read them, or all, before their sessions end.
+// DeactivateUnused deactivates the volumes that are not in use: those that were activated to look
+// into them, or all, before their sessions end.
 func (st *Storage) DeactivateUnused(ctx context.Context) {
 	for i := len(st.active) - 1; i >= 0; i-- {
 		a := st.active[i]
 		if _, ok := a.layer.(*volumes.Layer); !ok {
 			continue
 		}
-		err := a.layer.Deactivate(ctx, a.assembly)
+		err := deactivateWithin(ctx, a)
 		switch {
 		case errors.Is(err, unix.EBUSY):
 		case err != nil:
@@ -185,5 +190,22 @@ func (st *Storage) DeactivateUnused(ctx context.Context) {
 		default:
 			st.active = slices.Delete(st.active, i, i+1)
 		}
+	}
+}
+
+// deactivateWithin deactivates an assembly within detachLimit: the kernel writes to the members of
+// some, and waits for a target that does not respond. The goroutine ends when the kernel returns,
+// and removes nothing more then.
+func deactivateWithin(ctx context.Context, a *active) error {
+	defer sequence.Blocking(ctx, "deactivation of "+a.assembly.Name)()
+	ctx, cancel := context.WithTimeout(ctx, detachLimit)
+	defer cancel()
+	done := make(chan error, 1)
+	contain.Go("", func() { done <- a.layer.Deactivate(ctx, a.assembly) }, func(err error) { done <- err })
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("not deactivated: %w", ctx.Err())
 	}
 }

@@ -29,10 +29,12 @@ type fakeKernel struct {
 	paths  paths
 	made   map[string]dm.Info
 	tables map[string]table.Table
-	busy   string // a device that is in use
-	refuse string // a device that cannot be made
-	status string // of a thin pool
-	lacks  string // a module
+	busy   string            // a device that is in use
+	refuse string            // a device that cannot be made
+	status string            // of a thin pool
+	thin   map[string]string // contents that only a kernel can read
+	last   map[string]int    // by device: how many were there when it was made, with itself
+	lacks  string            // a module
 	loaded []string
 }
 
@@ -70,11 +72,14 @@ func (k *fakeKernel) Activate(name, uuid string, t table.Table, u dm.Udev, o dm.
 	}
 	info := dm.Info{Name: name, UUID: uuid, Number: table.Number{Major: 253, Minor: minor}, ReadOnly: o == dm.ReadOnly}
 	k.made[name], k.tables[name] = info, t
+	if k.last != nil {
+		k.last[name] = max(k.last[name], len(k.made))
+	}
 	node := fmt.Sprintf("dm-%d", minor)
 	dir := filepath.Join(k.paths.sys, "class/block", node)
 	writeFiles(k.t, map[string]string{
 		filepath.Join(dir, "size"): fmt.Sprint(t.Sectors()), filepath.Join(dir, "dev"): info.Number.String(),
-		filepath.Join(dir, "dm/name"): name + "\n", filepath.Join(k.paths.dev, node): k.contents(t),
+		filepath.Join(dir, "dm/name"): name + "\n", filepath.Join(k.paths.dev, node): k.contents(name, t),
 	})
 	link := filepath.Join(k.paths.sys, "dev/block", info.Number.String())
 	if err := errors.Join(os.MkdirAll(filepath.Dir(link), 0o755), os.RemoveAll(link), os.Symlink("../../class/block/"+node, link)); err != nil {
@@ -91,7 +96,7 @@ func (k *fakeKernel) infos() (out []dm.Info) {
 }
 
 // contents reads a new device through its table; what only a kernel can read is empty.
-func (k *fakeKernel) contents(t table.Table) string {
+func (k *fakeKernel) contents(name string, t table.Table) string {
 	r, err := t.Reader(func(n table.Number) io.ReaderAt {
 		matches, _ := filepath.Glob(filepath.Join(k.paths.sys, "class/block/*/dev"))
 		for _, path := range matches {
@@ -107,7 +112,7 @@ func (k *fakeKernel) contents(t table.Table) string {
 		return nil
 	})
 	if err != nil {
-		return ""
+		return k.thin[name]
 	}
 	b := make([]byte, min(t.Sectors(), 4096)*table.SectorSize)
 	n, _ := r.ReadAt(b, 0)

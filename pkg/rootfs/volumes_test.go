@@ -1,6 +1,7 @@
 package rootfs
 
 import (
+	"encoding/binary"
 	"errors"
 	"os"
 	"path/filepath"
@@ -184,15 +185,101 @@ func TestThinVolume(t *testing.T) {
 	if k.names() != "" {
 		t.Errorf("not in use, and left is %q", k.names())
 	}
-	st, k = volumeDisks(t, "thin", "root=LABEL=none")
-	k.status = transaction(t, k) + " 1/512 2/256 - rw discard_passdown queue_if_no_space - 1024"
-	_, err := k.find(st)
-	if a := absenceOf(err); a == nil || k.names() == "" {
-		t.Errorf("%v, activated %q", err, k.names())
+}
+
+// A search by contents activates each thin volume, one after the other, and leaves none that does
+// not have them. Snapshots, which lvm2 does not activate by itself, are left out: they have the UUID
+// of their origin, and older contents.
+func TestThinVolumeByContents(t *testing.T) {
+	sb, uuid := ext4(t)
+	for root, want := range map[string]string{"root=LABEL=none": "", "root=UUID=" + uuid: "vg-pool-tpool vg-pool_tdata vg-pool_tmeta vg-root"} {
+		st, k := volumeDisks(t, "thin", root)
+		k.status = transaction(t, k) + " 1/512 2/256 - rw discard_passdown queue_if_no_space - 1024"
+		k.thin = map[string]string{"vg-root": string(sb), "vg-snap": string(sb)}
+		_, err := k.find(st)
+		if (err == nil) != (want != "") || k.names() != want {
+			t.Errorf("%s: %v, activated %q, want %q", root, err, k.names(), want)
+		}
 	}
-	st.DeactivateUnused(t.Context())
-	if k.names() != "" {
-		t.Errorf("left is %q", k.names())
+}
+
+// Without a name each volume with a file system is activated in turn, those first to which the
+// kernel writes nothing, and deactivated if it holds no init.
+func TestVolumesInTurn(t *testing.T) {
+	sb, _ := ext4(t)
+	st, k := volumeDisks(t, "linear", "")
+	for _, sector := range []int64{2048, 18432} {
+		k.write("sda", sector, sb)
+	}
+	k.last = map[string]int{}
+	err := st.lookOn(t.Context(), k.paths, st.disks)
+	if !absent(err) || k.names() != "" || k.last["vg-root"] != 1 || k.last["vg-swap"] != 1 {
+		t.Errorf("%v, left %q, at most %v at a time", err, k.names(), k.last)
+	}
+}
+
+// Two groups of one name: a volume of that name could be of either, and is refused; one that only
+// one of them has is used.
+func TestTwoGroupsOfOneName(t *testing.T) {
+	for root, want := range map[string]string{"root=/dev/vg/root": "", "root=/dev/vg/swap": "vg-swap"} {
+		st, k := volumeDisks(t, "linear", root)
+		k.disk("sdb", 1, "../lvm/testdata/degraded/254-0.gz")
+		st.disks = append(st.disks, ourDisk("sdb", 0, 2))
+		_, err := k.find(st)
+		if k.names() != want || want == "" && !strings.Contains(err.Error(), "volume group vg: two have this name") {
+			t.Errorf("%s: %v, activated %q, want %q", root, err, k.names(), want)
+		}
+	}
+}
+
+// On disks that are write-protected all devices of a volume are read-only.
+func TestVolumeOnReadOnlyDisks(t *testing.T) {
+	st, k := volumeDisks(t, "raid", "root=/dev/vg/r1")
+	for _, d := range st.disks {
+		writeFiles(t, map[string]string{filepath.Join(k.paths.sys, "class/block", d.Name, "ro"): "1\n"})
+	}
+	if _, err := k.find(st); err != nil || len(k.made) == 0 {
+		t.Fatal(err)
+	}
+	for name, info := range k.made {
+		if !info.ReadOnly {
+			t.Errorf("%s can be written to", name)
+		}
+	}
+}
+
+// What is left of an old volume is removed from the top, also if its parts are below others.
+func TestOldVolumeIsReplaced(t *testing.T) {
+	st, k := volumeDisks(t, "raid", "root=/dev/vg/r1")
+	if _, err := k.find(st); err != nil {
+		t.Fatal(err)
+	}
+	before := k.names()
+	for name, tab := range k.tables { // of disks that have other numbers now
+		for i, l := range tab {
+			if linear, ok := l.Target.(table.Linear); ok {
+				linear.Offset++
+				tab[i].Target = linear
+			}
+		}
+		k.tables[name] = tab
+	}
+	if got, err := k.find(st); err != nil || len(got) != 1 || k.names() != before {
+		t.Errorf("%v, %v, activated %q, want %q", names(got), err, k.names(), before)
+	}
+}
+
+// The label on a member of an md array is not the disk's: the array may have others.
+func TestVolumeBelowAnArray(t *testing.T) {
+	st, k := volumeDisks(t, "linear", "root=/dev/vg/root")
+	md := make([]byte, 256) // mdp_superblock_1, version 1.0: 8 KiB before the end
+	binary.LittleEndian.PutUint32(md, 0xa92b4efc)
+	binary.LittleEndian.PutUint32(md[4:], 1)
+	const sectors = 64 << 20 / 512
+	binary.LittleEndian.PutUint64(md[144:], sectors-16)
+	k.write("sda", sectors-16, md)
+	if _, err := k.find(st); !absent(err) || !strings.Contains(err.Error(), "sda: not a physical volume itself: it holds linux_raid_member") || k.names() != "" {
+		t.Errorf("%v, activated %q", err, k.names())
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -43,23 +44,57 @@ func (l *Layer) Activate(ctx context.Context, a blockdev.Assembly) (devices []*b
 		return nil, fmt.Errorf("logical volume %s: %w", p.name, sequence.WithHint(err, "build the image with --storage lvm"))
 	}
 	defer func() { _ = c.Close() }()
-	m := making{layer: l, c: c, numbers: map[string]table.Number{}}
-	defer func() {
-		if err != nil {
-			m.undo()
-		}
-	}()
-	for _, v := range p.volumes {
-		if err := m.make(ctx, v); err != nil {
-			return nil, fmt.Errorf("logical volume %s: %w", p.name, err)
-		}
+	m, err := l.makeAll(ctx, c, p)
+	if errors.Is(err, unix.EBUSY) { // a part of an old one, below others of it
+		_ = l.removeAll(ctx, c, p)
+		m, err = l.makeAll(ctx, c, p)
 	}
-	d, err := l.deviceOf(m.numbers[p.volumes[len(p.volumes)-1].Name])
+	var d *blockdev.Device
+	if err == nil {
+		d, err = l.deviceOf(m.numbers[p.volumes[len(p.volumes)-1].Name])
+	}
+	if err == nil && p.unread && !l.hasContents(d) {
+		m.undo()
+		return nil, nil // not the one that is wanted
+	}
+	if err == nil {
+		d.Parents, p.numbers = m.below, m.numbers
+		err = errors.Join(l.link(d, "mapper/"+d.Map), l.link(d, p.name))
+	}
 	if err != nil {
+		m.undo()
 		return nil, fmt.Errorf("logical volume %s: %w", p.name, err)
 	}
-	d.Parents, p.numbers = m.below, m.numbers
-	return []*blockdev.Device{d}, errors.Join(l.link(d, "mapper/"+d.Map), l.link(d, p.name))
+	if len(p.lacks) > 0 && len(m.made) > 0 {
+		l.Warnf("volume group %s lacks physical volumes that %s does not need: %s: the real system may not activate its other volumes", strings.Split(p.name, "/")[0], p.name, listPVs(p.lacks))
+	}
+	return []*blockdev.Device{d}, nil
+}
+
+func listPVs(all []lvm.PhysicalVolume) string {
+	var out []string
+	for _, pv := range all {
+		out = append(out, pv.String())
+	}
+	return strings.Join(out, ", ")
+}
+
+// hasContents reports whether a volume that only the kernel could read has the wanted superblock.
+func (l *Layer) hasContents(d *blockdev.Device) bool {
+	fsys, err := blockdev.ProbeDevice(filepath.Join(l.Dev, d.Name))
+	return err == nil && l.Want.Match(fsys)
+}
+
+// makeAll makes the devices of a volume.
+func (l *Layer) makeAll(ctx context.Context, c Mapper, p *assembly) (*making, error) {
+	m := &making{layer: l, c: c, numbers: map[string]table.Number{}, readOnly: map[string]bool{}}
+	for _, v := range p.volumes {
+		if err := m.make(ctx, v); err != nil {
+			m.undo()
+			return m, err
+		}
+	}
+	return m, nil
 }
 
 // making is the activation of one volume.
@@ -69,6 +104,8 @@ type making struct {
 	numbers map[string]table.Number // of the devices, by name
 	made    []string                // that did not exist before
 	below   []*blockdev.Device      // the physical volumes in use
+
+	readOnly map[string]bool // the devices that cannot be written to, by name
 }
 
 // make makes one device.
@@ -82,6 +119,7 @@ func (m *making) make(ctx context.Context, v lvm.Volume) error {
 	t, err := v.Table(func(ref lvm.Ref) (table.Number, bool) {
 		if ref.PV == "" {
 			n, ok := m.numbers[ref.Volume]
+			readOnly = readOnly || m.readOnly[ref.Volume]
 			return n, ok
 		}
 		d := m.layer.places[ref.PV]
@@ -101,7 +139,7 @@ func (m *making) make(ctx context.Context, v lvm.Volume) error {
 	if err != nil {
 		return err
 	}
-	m.numbers[v.Name] = n
+	m.numbers[v.Name], m.readOnly[v.Name] = n, readOnly
 	return m.checkPool(v)
 }
 
@@ -165,6 +203,7 @@ func (m *making) checkPool(v lvm.Volume) error {
 
 // undo removes what was made, the last first.
 func (m *making) undo() {
+	defer func() { m.made = nil }()
 	for _, name := range slices.Backward(m.made) {
 		_ = m.c.Remove(name, 0) // one that stays is taken, or replaced, by the next search
 	}
@@ -192,15 +231,23 @@ func (l *Layer) link(d *blockdev.Device, name string) error {
 	return os.Symlink("../"+d.Name, path)
 }
 
-// Deactivate implements blockdev.Layer. Devices on which another volume stands too stay.
+// Deactivate implements blockdev.Layer. Devices on which another volume stands too stay. It removes
+// nothing more once ctx has ended.
 func (l *Layer) Deactivate(ctx context.Context, a blockdev.Assembly) error {
-	p := a.Plan.(*assembly)
 	c, err := l.Kernel.Open(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = c.Close() }()
+	return l.removeAll(ctx, c, a.Plan.(*assembly))
+}
+
+// removeAll removes the devices of a volume, the top first.
+func (l *Layer) removeAll(ctx context.Context, c Mapper, p *assembly) error {
 	for i, v := range slices.Backward(p.volumes) {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		top := i == len(p.volumes)-1
 		switch err := c.Remove(dm.Mangle(v.Name), 0); {
 		case errors.Is(err, unix.ENXIO), errors.Is(err, unix.EBUSY) && !top:

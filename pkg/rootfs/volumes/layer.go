@@ -6,9 +6,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"sort"
 	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
@@ -48,12 +49,48 @@ func (*Layer) Name() string { return "logical volumes" }
 // Find implements blockdev.Layer.
 func (l *Layer) Find(_ context.Context, devices []*blockdev.Device) ([]blockdev.Assembly, error) {
 	l.places, l.Seen, l.Errs, l.Unread, l.Hidden = map[lvm.ID]*blockdev.Device{}, nil, nil, nil, false
-	var found []lvm.Found
+	groups, problems := lvm.Assemble(l.labels(devices))
+	if err := l.ambiguous(groups); err != nil {
+		l.Errs = append(l.Errs, err)
+		return nil, nil
+	}
+	var out []candidate
+	for i := range groups {
+		out = append(out, l.wanted(&groups[i])...)
+	}
+	if out = l.unique(out); len(out) == 0 && l.Want.Name != "" && len(l.Errs) == 0 {
+		l.Errs = problems // one of them may hide the volume
+	}
+	// Raids and thin volumes, to which the kernel writes when it activates them, come last.
+	sort.SliceStable(out, func(i, j int) bool { return out[i].cost < out[j].cost })
+	var found []blockdev.Assembly
+	for _, c := range out {
+		found = append(found, c.assembly)
+		if l.Want.One {
+			break
+		}
+	}
+	return found, nil
+}
+
+// candidate is a volume that may be activated.
+type candidate struct {
+	assembly blockdev.Assembly
+	cost     int // 0: the kernel writes nothing when it activates the volume
+}
+
+// labels reads the labels of devices.
+func (l *Layer) labels(devices []*blockdev.Device) (found []lvm.Found) {
 	for _, d := range devices {
 		if !mayBePV(d, devices) {
 			continue
 		}
 		pv, err := l.label(d)
+		for _, damage := range pv.Damaged {
+			if l.Temporary(damage) {
+				err = damage
+			}
+		}
 		switch {
 		case err == nil:
 			found = append(found, lvm.Found{Place: d.Name, PV: pv})
@@ -64,17 +101,50 @@ func (l *Layer) Find(_ context.Context, devices []*blockdev.Device) ([]blockdev.
 			l.Errs = append(l.Errs, fmt.Errorf("%s: %w", d.Name, err))
 		}
 	}
-	groups, problems := lvm.Assemble(found)
-	l.Errs = append(l.Errs, problems...)
-	var out []blockdev.Assembly
+	return found
+}
+
+// ambiguous returns an error if two groups have a volume of the wanted name, also if one of them
+// cannot be activated: which is meant is not known.
+func (l *Layer) ambiguous(groups []lvm.Group) error {
+	var in []*lvm.Group
 	for i := range groups {
-		if twin := sameName(groups, i); twin != nil {
-			l.Errs = append(l.Errs, twin)
+		for _, lv := range groups[i].VG.LVs {
+			if l.Want.Name != "" && !lv.Hidden() && l.Want.allows(groups[i].VG.Name, lv.Name) {
+				in = append(in, &groups[i])
+			}
+		}
+	}
+	if len(in) < 2 {
+		return nil
+	}
+	_, err := lvm.Find(groups, in[0].VG.Name)
+	return err
+}
+
+// unique drops volumes of one name, of two groups, that both have the wanted contents.
+func (l *Layer) unique(all []candidate) (out []candidate) {
+	for i, c := range all {
+		twin := false
+		for j, other := range all {
+			twin = twin || i != j && c.assembly.Name == other.assembly.Name
+		}
+		if twin {
+			l.Errs = append(l.Errs, fmt.Errorf("two volume groups have a volume %s, on %s: rename one of the groups, or detach it", c.assembly.Name, places(c.assembly.Members)))
 			continue
 		}
-		out = append(out, l.wanted(&groups[i])...)
+		out = append(out, c)
 	}
-	return out, nil
+	return out
+}
+
+func places(devices []*blockdev.Device) string {
+	var names []string
+	for _, d := range devices {
+		names = append(names, d.Name)
+	}
+	sort.Strings(names)
+	return strings.Join(names, ", ")
 }
 
 // mayBePV reports whether a device is looked at: it is no disk with partitions, and no volume
@@ -91,48 +161,52 @@ func mayBePV(d *blockdev.Device, devices []*blockdev.Device) bool {
 	return true
 }
 
-// label reads a device's label, and the metadata behind it.
+// errBelow is the error for a label that belongs to what is on a device, not to the device.
+var errBelow = errors.New("not a physical volume itself")
+
+// label reads a device's label, and the metadata behind it. The label at the begin of a member of
+// an md array is that of the array, whose superblock may be at the end.
 func (l *Layer) label(d *blockdev.Device) (lvm.PV, error) {
 	f, err := os.Open(filepath.Join(l.Dev, d.Name))
 	if err != nil {
 		return lvm.PV{}, err
 	}
 	defer func() { _ = f.Close() }()
-	return lvm.ReadPV(f, d.Size)
-}
-
-// sameName returns an error if a volume group before the i-th has its name.
-func sameName(groups []lvm.Group, i int) error {
-	for _, other := range groups[:i] {
-		if other.VG.Name == groups[i].VG.Name {
-			_, err := lvm.Find(groups, other.VG.Name)
-			return err
-		}
+	pv, err := lvm.ReadPV(f, d.Size)
+	if err != nil {
+		return pv, err
 	}
-	return nil
+	if fsys, perr := blockdev.Probe(f, d.Size); perr == nil && fsys.Type != "LVM2_member" {
+		return pv, fmt.Errorf("%w: it holds %s", errBelow, fsys.Type)
+	}
+	return pv, nil
 }
 
 // assembly is the Plan of a blockdev.Assembly.
 type assembly struct {
 	name    string // "vg/root"
 	volumes []lvm.Volume
+	unread  bool                    // only the kernel can read it: what is in it is not known
+	lacks   []lvm.PhysicalVolume    // of its group, which the volume does not need
 	numbers map[string]table.Number // of the devices, by name, once they are made
 }
 
-// wanted returns the volumes of a group that the search wants.
-func (l *Layer) wanted(g *lvm.Group) []blockdev.Assembly {
+// wanted returns the volumes of a group that the search wants. A search by contents leaves out what
+// lvm2 does not activate by itself, such as snapshots of thin volumes (lvchange
+// --setactivationskip): they have the contents, and the UUID, of their origin.
+func (l *Layer) wanted(g *lvm.Group) (out []candidate) {
 	var members []*blockdev.Device
 	for id := range g.Found {
 		members = append(members, l.places[id])
 	}
-	var out []blockdev.Assembly
+	byContents := g.VG.Candidates(lvm.Options{})
 	for i := range g.VG.LVs {
 		lv := &g.VG.LVs[i]
 		name := g.VG.Name + "/" + lv.Name
-		if lv.Hidden() {
+		if lv.Hidden() || slices.Contains(l.Want.Tried, name) {
 			continue
 		}
-		if !l.Want.allows(g.VG.Name, lv.Name) {
+		if !l.Want.allows(g.VG.Name, lv.Name) || l.Want.Name == "" && !slices.Contains(byContents, lv) {
 			l.Seen = append(l.Seen, fmt.Sprintf("%s (%d MiB)", name, lv.Extents()*uint64(g.VG.ExtentSectors)>>11))
 			continue
 		}
@@ -141,9 +215,16 @@ func (l *Layer) wanted(g *lvm.Group) []blockdev.Assembly {
 			l.failed(name, err)
 			continue
 		}
-		if l.matches(name, plan) {
-			out = append(out, blockdev.Assembly{Name: name, Members: members, Plan: &assembly{name: name, volumes: plan}})
+		readable, ok := l.matches(name, plan)
+		if !ok {
+			continue
 		}
+		cost := 0
+		for _, v := range plan {
+			cost += len(v.Modules)
+		}
+		a := &assembly{name: name, volumes: plan, unread: !readable, lacks: g.Missing}
+		out = append(out, candidate{blockdev.Assembly{Name: name, Members: members, Plan: a}, cost})
 	}
 	return out
 }
@@ -159,86 +240,4 @@ func (l *Layer) failed(name string, err error) {
 func errorAs[T error](err error) bool {
 	var target T
 	return errors.As(err, &target)
-}
-
-// matches reports whether a volume is the one that is named, or has the wanted superblock.
-func (l *Layer) matches(name string, plan []lvm.Volume) bool {
-	top := plan[len(plan)-1]
-	text := fmt.Sprintf("%s (%d MiB", name, top.Sectors>>11)
-	defer func() { l.Seen = append(l.Seen, text+")") }()
-	if l.Want.Name != "" {
-		return true
-	}
-	files, r, err := l.contents(plan)
-	defer closeAll(files)
-	if errors.Is(err, table.ErrNotReadable) {
-		l.Hidden = true
-		return l.Want.Hidden
-	}
-	var fsys blockdev.Filesystem
-	if err == nil {
-		fsys, err = blockdev.Probe(r, int64(top.Sectors)*table.SectorSize)
-	}
-	var several *blockdev.AmbiguousError
-	switch {
-	case errors.As(err, &several):
-		for _, one := range several.Found {
-			if l.Want.Match(one) {
-				return true
-			}
-		}
-	case l.Temporary(err):
-		for _, d := range l.places {
-			l.Unread = append(l.Unread, Unread{d, err})
-		}
-	case err == nil:
-		text += ", " + strings.TrimSuffix(strings.TrimPrefix((&blockdev.Device{Content: &blockdev.Content{FS: fsys}}).Describe(), " (0 MiB, "), ")")
-		return l.Want.Match(fsys)
-	}
-	return false
-}
-
-// contents opens what a volume would contain.
-func (l *Layer) contents(plan []lvm.Volume) (files []*os.File, top io.ReaderAt, err error) {
-	made := map[string]uint32{} // volumes have numbers of major 0 here, which no device has
-	readers := map[table.Number]io.ReaderAt{}
-	number := func(ref lvm.Ref) (table.Number, bool) {
-		if ref.PV == "" {
-			n, ok := made[ref.Volume]
-			return table.Number{Minor: n}, ok
-		}
-		d := l.places[ref.PV]
-		if d == nil {
-			return table.Number{}, false
-		}
-		n := table.Number(d.Number)
-		if readers[n] == nil {
-			f, ferr := os.Open(filepath.Join(l.Dev, d.Name))
-			if ferr != nil {
-				err = ferr
-				return n, false
-			}
-			files, readers[n] = append(files, f), f
-		}
-		return n, true
-	}
-	for i, v := range plan {
-		t, terr := v.Table(number)
-		if err != nil || terr != nil {
-			return files, nil, errors.Join(err, terr)
-		}
-		r, rerr := t.Reader(func(n table.Number) io.ReaderAt { return readers[n] })
-		if rerr != nil {
-			return files, nil, rerr
-		}
-		made[v.Name] = uint32(i + 1)
-		readers[table.Number{Minor: uint32(i + 1)}], top = r, r
-	}
-	return files, top, nil
-}
-
-func closeAll(files []*os.File) {
-	for _, f := range files {
-		_ = f.Close()
-	}
 }
