@@ -56,7 +56,8 @@ func ofUsr(err error) error {
 	return err
 }
 
-// findUsr finds /usr as root is found. With wait, a target whose login is still tried is waited for.
+// findUsr finds /usr as root is found. With wait, a target whose login is still tried is waited
+// for.
 func (st *Storage) findUsr(ctx context.Context, want bootspec.Device, wait bool) (devices []*blockdev.Device, err error) {
 	p := st.newRootSearch("/usr")
 	f := finder{

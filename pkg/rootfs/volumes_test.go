@@ -188,8 +188,8 @@ func TestThinVolume(t *testing.T) {
 }
 
 // A search by contents activates each thin volume, one after the other, and leaves none that does
-// not have them. Snapshots, which lvm2 does not activate by itself, are left out: they have the UUID
-// of their origin, and older contents.
+// not have them. Snapshots, which lvm2 does not activate by itself, are left out: they have the
+// UUID of their origin, and older contents.
 func TestThinVolumeByContents(t *testing.T) {
 	sb, uuid := ext4(t)
 	for root, want := range map[string]string{"root=LABEL=none": "", "root=UUID=" + uuid: "vg-pool-tpool vg-pool_tdata vg-pool_tmeta vg-root"} {

@@ -12,8 +12,8 @@ type Filter struct {
 	Match    func(blockdev.Filesystem) bool // the contents; nil: none matches
 	Hidden   bool                           // also volumes whose contents only the kernel can read
 	Degraded bool                           // also raids that lack members they can do without
-	// One: of several only the first is found, with the next Find the next one that is not among
-	// Tried, their names as LVM has them.
+	// One: of several only the first is found, with the next Find the next one that is not
+	// among Tried, their names as LVM has them.
 	One   bool
 	Tried []string
 }
