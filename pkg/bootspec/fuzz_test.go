@@ -241,7 +241,7 @@ func FuzzDevice(f *testing.F) {
 		if again, ok := bootspec.ParseDevice(d.String()); !ok || again != d {
 			t.Errorf("%q is %+v, which prints as %q and is read as %+v, %v", name, d, d, again, ok)
 		}
-		if d.Partition < 0 || d.Partition > 255 || d.Offset < -255 || d.Offset > 255 || d.By < bootspec.BySession || d.By > bootspec.ByID {
+		if d.Partition < 0 || d.Partition > 255 || d.Offset < -255 || d.Offset > 255 || d.By < bootspec.BySession || d.By > bootspec.ByVolume {
 			t.Errorf("%q is %+v", name, d)
 		}
 	})

@@ -211,7 +211,7 @@ func withoutEffect(p cmdline.Param) bool {
 		case "rd.iscsi.ibft", "rd.iscsi.mp", "rd.shell", "iscsi_noibft":
 			return isOff
 		case "rd.iscsi.transport":
-			return p.Value == "tcp"
+			return slices.Contains([]string{"", "tcp", "iscsi_tcp"}, strings.ToLower(p.Value))
 		case "rootfstype":
 			return p.Value == "auto"
 		case "ksdevice":

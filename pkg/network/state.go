@@ -52,7 +52,7 @@ func (s State) String() string {
 		return s.Links[0].Name + ": waiting for its address"
 	case len(s.Loading) > 0 || len(s.Busy) > 0:
 		return s.notYet()
-	case len(s.Other) == 0:
+	case len(s.Other) == 0, s.MAC == "" && s.Interface == "": // or none that can be used yet
 		return s.noNIC()
 	case s.MAC != "":
 		return fmt.Sprintf("no interface with MAC %s, there is %s: correct BOOTIF= or ip=, or add its driver to the image", s.MAC, strings.Join(s.Other, ", "))

@@ -21,6 +21,7 @@ func TestStateInWords(t *testing.T) {
 		{State{Links: []Link{lit}, Permanent: true}, "eth1: waiting for its address", false},
 		{State{Links: []Link{dark}, Waiting: "the server refuses"}, "the server refuses", true},
 		{State{Busy: []string{"eth0"}}, "no network interface yet: the driver of eth0 is not ready", true},
+		{State{Other: []string{"eth0"}}, "no network interface: add the driver of this machine's NIC to the image (iscsiroot build --nic DRIVER)", false},
 		{State{MAC: "52:54:00:aa:bb:02"}, "no network interface, and so none with MAC 52:54:00:aa:bb:02: add the driver of this machine's NIC to the image (iscsiroot build --nic DRIVER)", false},
 		{State{MAC: "52:54:00:aa:bb:02", Other: []string{"eth0", "eth1"}}, "no interface with MAC 52:54:00:aa:bb:02, there is eth0, eth1: correct BOOTIF= or ip=, or add its driver to the image", false},
 	} {
