@@ -63,7 +63,8 @@ func FuzzVolumeName(f *testing.F) {
 	f.Fuzz(func(t *testing.T, group, volume string) {
 		name := bootspec.JoinVolume(group, volume)
 		g, v, ok := bootspec.SplitVolume(name)
-		// A volume's name does not begin with a hyphen: "0" and "-d" are written as "0-" and "d".
+		// A volume's name does not begin with a hyphen: "0" and "-d" are written as "0-"
+		// and "d".
 		if ok && (g != group || v != volume) && !strings.HasPrefix(volume, "-") {
 			t.Errorf("%q and %q are %q, which is read as %q and %q", group, volume, name, g, v)
 		}

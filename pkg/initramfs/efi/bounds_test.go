@@ -3,6 +3,7 @@ package efi_test
 import (
 	"bytes"
 	"debug/pe"
+	"encoding/binary"
 	"strings"
 	"testing"
 
@@ -98,4 +99,17 @@ func several(one efi.Section, n int) []efi.Section {
 		out = append(out, one)
 	}
 	return out
+}
+
+// An alignment that the format does not have is refused: the file would be as large.
+func TestFileAlignment(t *testing.T) {
+	program := efitest.Program(t, ".text", 6)
+	const fileAlignment = 36 // in the optional header
+	at := int(binary.LittleEndian.Uint32(program[0x3c:])) + 4 + 20 + fileAlignment
+	for align, ok := range map[uint32]bool{0: false, 1: true, 512: true, 64 << 10: true, 64<<10 + 1: false, 1 << 31: false} {
+		binary.LittleEndian.PutUint32(program[at:], align)
+		if _, err := efi.AddSections(program, []efi.Section{{Name: ".x", Data: []byte("x")}}); (err == nil) != ok {
+			t.Errorf("%d: %v", align, err)
+		}
+	}
 }

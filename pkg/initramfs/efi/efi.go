@@ -19,6 +19,9 @@ const (
 const (
 	headerSize = 40   // of a section
 	pageSize   = 4096 // some stubs align to less, and the kernel runs where its section is
+
+	// maxFileAlignment is the format's limit, in bytes: with 4 GiB the file would be as large.
+	maxFileAlignment = 64 << 10
 )
 
 // Section is a section to add.
@@ -69,7 +72,7 @@ func readHeaders(program []byte) (headers, error) {
 	if !ok || opt.NumberOfRvaAndSizes <= pe.IMAGE_DIRECTORY_ENTRY_SECURITY {
 		return headers{}, errors.New("no EFI program of 64 bits")
 	}
-	if opt.FileAlignment == 0 || opt.SectionAlignment == 0 || int64(opt.SizeOfHeaders) > int64(len(program)) {
+	if opt.FileAlignment == 0 || opt.FileAlignment > maxFileAlignment || opt.SectionAlignment == 0 || int64(opt.SizeOfHeaders) > int64(len(program)) {
 		return headers{}, errors.New("no EFI program: its headers are damaged")
 	}
 	h := headers{coff: int(binary.LittleEndian.Uint32(program[0x3c:])) + 4, sections: len(f.Sections), fields: opt}
