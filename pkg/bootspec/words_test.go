@@ -172,7 +172,8 @@ func checkWord(t *testing.T, p cmdline.Param, others map[string]bool) {
 	if err != nil {
 		messages += err.Error()
 	}
-	if bootspec.Secret(p) && len(p.Value) >= 12 && strings.Contains(messages, p.Value) {
+	// Nothing before an @ is no secret.
+	if bootspec.Secret(p) && len(p.Value) >= 12 && p.Value[0] != '@' && strings.Contains(messages, p.Value) {
 		t.Errorf("%s: the secret is shown: %s", p.Key, messages)
 	}
 	switch became, effect := bootspec.Word(p); became {

@@ -30,7 +30,7 @@ func Parse(text string) (s Stat, ok bool) {
 		return Stat{}, false
 	}
 	f := strings.Fields(text[shut+1:])
-	if len(f) <= atPages || len(f[atState]) != 1 {
+	if len(f) <= atPages || len(f[atState]) != 1 || f[atState][0] > '~' {
 		return Stat{}, false
 	}
 	s = Stat{Comm: text[open+1 : shut], State: f[atState][0]}

@@ -30,7 +30,7 @@ func TestParse(t *testing.T) {
 		}
 	}
 	whole := line(Stat{"x", 'S', 1, 0, 0})
-	for _, bad := range []string{"", "7 x S 1", ")(", "7 (x)", strings.Replace(whole, " S ", " SS ", 1), strings.Replace(whole, " 0 -1 0 ", " 0 -1 y ", 1), whole[:20]} {
+	for _, bad := range []string{"", "7 x S 1", ")(", "7 (x)", strings.Replace(whole, " S ", " SS ", 1), strings.Replace(whole, " S ", " \xca ", 1), strings.Replace(whole, " 0 -1 0 ", " 0 -1 y ", 1), whole[:20]} {
 		if s, ok := Parse(bad); ok {
 			t.Errorf("%q is %+v", bad, s)
 		}

@@ -70,6 +70,9 @@ func FuzzParse(f *testing.F) {
 		if want.Name != "" && !isName(want.Name) {
 			t.Errorf("name %q", want.Name)
 		}
+		if slices.ContainsFunc(want.Undone, func(u string) bool { return strings.Count(u, "[") > 1 }) {
+			return // text cannot write a section's name inside of a value
+		}
 		got := Parse("x", text(want))
 		if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(File{}, "Wrong"), cmpopts.EquateEmpty()); diff != "" {
 			t.Error(diff)
