@@ -32,6 +32,7 @@ var rings = map[string]int{
 	"pkg/kmod":              0,
 	"pkg/lvm":               0,
 	"pkg/manual":            0,
+	"pkg/md":                0,
 	"pkg/mounts":            0,
 	"pkg/network/dhcp":      0,
 	"pkg/network/linkfile":  0,
