@@ -47,6 +47,7 @@
 //	pkg/iscsi/portal       why a portal cannot be reached, in words
 //	pkg/blockdev           block devices, what they stand on, and what is on them
 //	pkg/dm                 device-mapper, by ioctl
+//	pkg/md/array           arrays of md, by ioctl and sysfs
 //	pkg/switchroot         is this a root file system, and the switch to it
 //	pkg/udevdb             records and rules for udev, of dm devices made before it ran
 //	pkg/handover           files in /run by which network managers leave root's network up

@@ -5,7 +5,7 @@
 # 16 bytes, as on arm64 by default, instead of amd64's 32 (cmd/link/internal/amd64/l.go), which takes 100 KB of gaps out of init.
 set -euo pipefail
 readonly ours=(
-  boot/... dm/... lvm rootfs/... shell/... network/... bootspec ibft handover shutdown recovery/... session iscsi/... status cmdline
+  boot/... dm/... lvm md/... rootfs/... shell/... network/... bootspec ibft handover shutdown recovery/... session iscsi/... status cmdline
   blockdev clock fstypes modload switchroot udevdb uevent kmsg words procstat runstate mounts contain kmod fstypes
 )
 readonly others=(

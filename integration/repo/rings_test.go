@@ -48,6 +48,7 @@ var rings = map[string]int{
 	"pkg/iscsi/kernel/kerneltest": 1,
 	"pkg/iscsi/portal":            1,
 	"pkg/kmsg":                    1,
+	"pkg/md/array":                1,
 	"pkg/modload":                 1,
 	"pkg/network":                 1,
 	"pkg/network/dhcp4":           1,
