@@ -7,8 +7,8 @@
 #
 # The cache is $ISCSIROOT_CACHE, else iscsiroot in $XDG_CACHE_HOME or ~/.cache. Its links are what pkg/lab/deps reads:
 #   kernels/amd64  kernels/amd64-6.12  kernels/amd64-5.10  kernels/cloud-amd64  tgt  busybox  netboot  debian/systemd  debian/sysvinit  debian/room
-#   debian/managers  bench  debian/initrds  debian/backports  debian/stack  lvm  debian/lvm
-#   debian/lvm-trixie  debian/lvm-sid
+#   debian/managers  bench  debian/initrds  debian/backports  debian/stack  lvm  mdadm
+#   debian/lvm  debian/lvm-trixie  debian/lvm-sid
 # Items that are no links: demo, which is kernel, tgt and busybox; bench-full, which is all that the benchmark measures.
 # Without a missing or outdated part nothing is asked of the network.
 set -euo pipefail
@@ -19,6 +19,8 @@ readonly host_packages=(qemu-system-x86 seabios ipxe-qemu kmod e2fsprogs xz-util
 # lvm2 for the guest that makes volume groups, with all libraries that it links: the guest has nothing else but busybox.
 readonly lvm_packages=(lvm2 dmsetup libdevmapper1.02.1 libdevmapper-event1.02.1 libaio1 libblkid1 libc6 libedit2 libbsd0 libmd0
   libtinfo6 libselinux1 libpcre2-8-0 libsystemd0 libcap2 libgcrypt20 libgpg-error0 liblzma5 liblz4-1 libzstd1 libudev1)
+# mdadm for the same guest.
+readonly mdadm_packages=(mdadm libc6 libudev1)
 readonly tgt_packages=(tgt libaio1 libibverbs1 librdmacm1 libnl-3-200 libnl-route-3-200 libsystemd0)
 # Firmware and boot loaders. syslinux writes itself onto a disk of the lab by mtools.
 readonly netboot_packages=(pxelinux syslinux syslinux-common mtools ovmf systemd-boot-efi grub-efi-amd64-signed)
@@ -111,6 +113,7 @@ packages() {
     kernel-6.12) apt-cache "${apt_opts[@]}" pkgnames linux-image-6.12. | grep -E '[0-9]-amd64$|deb[0-9]+-amd64$' | sort -V | tail -n 1 || true ;;
     tgt) printf '%s\n' "${tgt_packages[@]}" ;;
     lvm) printf '%s\n' "${lvm_packages[@]}" ;;
+    mdadm) printf '%s\n' "${mdadm_packages[@]}" ;;
     busybox) echo busybox-static ;;
     netboot) printf '%s\n' "${netboot_packages[@]}" ;;
     bench) printf '%s\n' "${bench_packages[@]}" ;;
@@ -293,16 +296,16 @@ choose() {
   local item
   for item in "${@:-test}"; do
     case "$item" in
-      test) items+=(kernel kernel-6.12 kernel-cloud tgt lvm busybox netboot
+      test) items+=(kernel kernel-6.12 kernel-cloud tgt lvm mdadm busybox netboot
         debian-systemd debian-sysvinit debian-managers debian-lvm debian-room) ;;
       demo) items+=(kernel tgt busybox) ;;
       bench) items+=(kernel tgt busybox bench) ;;
       soak) items+=(kernel-5.10 debian-backports debian-stack debian-lvm-trixie debian-lvm-sid) ;;
       bench-full) items+=(kernel tgt busybox bench debian-initrds) ;;
-      kernel-5.10 | kernel-6.12 | kernel-cloud | netboot | lvm | debian-lvm | debian-lvm-trixie | debian-lvm-sid | debian-room)
+      kernel-5.10 | kernel-6.12 | kernel-cloud | netboot | lvm | mdadm | debian-lvm | debian-lvm-trixie | debian-lvm-sid | debian-room)
         items+=("$item") ;;
       *) die "unknown argument $item; known: test demo bench bench-full soak kernel-5.10 kernel-6.12 kernel-cloud netboot" \
-        "lvm debian-lvm debian-lvm-trixie debian-lvm-sid debian-room" ;;
+        "lvm mdadm debian-lvm debian-lvm-trixie debian-lvm-sid debian-room" ;;
     esac
   done
 }
