@@ -67,11 +67,11 @@ func (m *Made) debianDisk(recipe, kind string) (*images.Disk, error) {
 	if err != nil {
 		return nil, err
 	}
-	pieces, err := parseFacts(string(facts), recipe)
+	told, err := parseFacts(string(facts), recipe)
 	if err != nil {
 		return nil, err
 	}
-	volume, err := (&Group{Paths: []string{""}, pieces: pieces}).linear(debianVolume)
+	volume, err := (&Group{Paths: []string{""}, told: told}).linear(debianVolume)
 	if err != nil {
 		return nil, err
 	}

@@ -17,14 +17,22 @@ type place struct {
 	start int64
 }
 
+// told is what the guest has told of a recipe, by names of volumes and arrays.
+type told struct {
+	pieces  map[string][]piece
+	members map[string][]Member
+}
+
 // parseFacts reads the guest's lines about a recipe:
 //
 //	RECIPE disk INDEX MAJOR:MINOR START
 //	RECIPE table NAME: FIRST SECTORS TARGET ARGUMENTS...
+//	RECIPE array NAME LEVEL MAJOR:MINOR OFFSET SECTORS
 //
 // The lines of disks come first.
-func parseFacts(facts, recipe string) (map[string][]piece, error) {
-	places, pieces := map[string]place{}, map[string][]piece{}
+func parseFacts(facts, recipe string) (told, error) {
+	t := told{map[string][]piece{}, map[string][]Member{}}
+	places := map[string]place{}
 	for line := range strings.Lines(facts) {
 		words := strings.Fields(line)
 		if len(words) < 5 || words[0] != recipe {
@@ -38,13 +46,34 @@ func parseFacts(facts, recipe string) (map[string][]piece, error) {
 			name := strings.TrimSuffix(words[2], ":")
 			var p piece
 			p, err = parsePiece(words[5:], places)
-			pieces[name] = append(pieces[name], p)
+			t.pieces[name] = append(t.pieces[name], p)
+		case "array":
+			var m Member
+			m, err = parseMember(words[3:], places)
+			t.members[words[2]] = append(t.members[words[2]], m)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("fact %q: %w", strings.TrimSpace(line), err)
+			return told{}, fmt.Errorf("fact %q: %w", strings.TrimSpace(line), err)
 		}
 	}
-	return pieces, nil
+	return t, nil
+}
+
+// parseMember reads what follows an array's name. A member that is on no disk alone has Disk -1.
+func parseMember(words []string, places map[string]place) (Member, error) {
+	if len(words) != 4 {
+		return Member{}, errFact
+	}
+	sector, err := strconv.ParseInt(words[2], 10, 64)
+	if err != nil {
+		return Member{}, err
+	}
+	sectors, err := strconv.ParseInt(words[3], 10, 64)
+	at, ok := places[words[1]]
+	if !ok {
+		return Member{Disk: -1}, err
+	}
+	return Member{Disk: at.disk, Offset: at.start + sector*sectorSize, Size: sectors * sectorSize}, err
 }
 
 func parsePlace(index, start string) (place, error) {

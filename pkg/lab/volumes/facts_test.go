@@ -17,6 +17,9 @@ one table vg-long: 0 20480 linear 254:2 22528
 one table vg-long: 20480 4096 linear 254:16 2048
 one table vg-thin: 0 131072 thin 253:2 1
 one table vg-above: 0 4096 linear 253:0 0
+one array mirror raid1 254:2 2048 4096
+one array mirror raid1 254:16 2048 4096
+one array above raid1 253:0 2048 4096
 two disk 0 254:32 0
 two table vg-root: 0 4096 linear 254:32 4096
 `
@@ -24,18 +27,21 @@ two table vg-root: 0 4096 linear 254:32 4096
 // A volume's place is that in its disk, behind the start of the partition with the PV.
 func TestParseFacts(t *testing.T) {
 	got, err := parseFacts(someFacts, "one")
-	want := map[string][]piece{
+	want := told{map[string][]piece{
 		"vg-root":  {{0, (10240 + 2048) * 512}},
 		"vg-long":  {{0, (10240 + 22528) * 512}, {1, 2048 * 512}},
 		"vg-thin":  {{disk: -1}},
 		"vg-above": {{disk: -1}},
-	}
+	}, map[string][]Member{
+		"mirror": {{0, (10240 + 2048) * 512, 4096 * 512}, {1, 2048 * 512, 4096 * 512}},
+		"above":  {{Disk: -1}},
+	}}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, %v, want %+v", got, err, want)
 	}
 	for _, line := range []string{
 		"one disk x 254:0 0", "one disk 0 254:0 x", "one table vg-root: 0 20480", "one table vg-root: 0 8 linear 254:2",
-		"one table vg-root: 0 8 linear 254:2 x",
+		"one table vg-root: 0 8 linear 254:2 x", "one array a raid1 254:2 x 8", "one array a raid1 254:2 8 x", "one array a raid1 254:2 8",
 	} {
 		if got, err := parseFacts("one disk 0 254:2 0\n"+line+"\n", "one"); err == nil {
 			t.Errorf("%s: %+v, no error", line, got)
@@ -45,17 +51,34 @@ func TestParseFacts(t *testing.T) {
 
 // Only a volume in one piece on one disk is one that the host can read.
 func TestLinear(t *testing.T) {
-	pieces, err := parseFacts(someFacts, "one")
+	told, err := parseFacts(someFacts, "one")
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := &Group{Paths: []string{"first", "second"}, pieces: pieces}
+	g := &Group{Paths: []string{"first", "second"}, told: told}
 	if d, err := g.Linear("vg-root"); err != nil || d.Path != "first" {
 		t.Errorf("%+v, %v", d, err)
 	}
 	for name, want := range map[string]error{"vg-none": errNoVolume, "vg-long": errNotLinear, "vg-thin": errNotLinear} {
 		if d, err := g.Linear(name); !errors.Is(err, want) {
 			t.Errorf("%s: %+v, %v, want %v", name, d, err, want)
+		}
+	}
+}
+
+// A member that is on no disk alone is none that the host can read.
+func TestMembers(t *testing.T) {
+	told, err := parseFacts(someFacts, "one")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := &Group{told: told}
+	if got, err := g.Members("mirror"); err != nil || len(got) != 2 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	for _, name := range []string{"above", "none"} {
+		if got, err := g.Members(name); !errors.Is(err, errNoArray) {
+			t.Errorf("%s: %+v, %v", name, got, err)
 		}
 	}
 }
@@ -73,7 +96,7 @@ func TestFacts(t *testing.T) {
 
 // What a set consists of is in its checksum.
 func TestSum(t *testing.T) {
-	g := &guest{lvm: "trees/lvm2_1"}
+	g := &guest{lvm: &files{"trees/lvm2_1"}, mdadm: &files{"trees/mdadm_1"}}
 	g.kernel.Release = "6.1"
 	base := Set{Name: "s", Recipes: []Recipe{{Name: "one", Disks: []Disk{{MiB: 8}}, Commands: "true\n"}}}
 	seen := map[string]string{}
@@ -89,7 +112,8 @@ func TestSum(t *testing.T) {
 		seen[sum] = what
 	}
 	note("the set", g, base)
-	note("another lvm2", &guest{lvm: "trees/lvm2_2", kernel: g.kernel}, base)
+	note("another lvm2", &guest{lvm: &files{"trees/lvm2_2"}, mdadm: g.mdadm, kernel: g.kernel}, base)
+	note("another mdadm", &guest{lvm: g.lvm, mdadm: &files{"trees/mdadm_2"}, kernel: g.kernel}, base)
 	other := *g
 	other.kernel.Release = "6.12"
 	note("another kernel", &other, base)

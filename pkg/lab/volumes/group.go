@@ -6,17 +6,26 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
 )
 
-// Group are the disks of a recipe.
+// Group are the disks of a recipe, of which each may be changed.
 type Group struct {
 	// Paths are the disks' images, in the recipe's order.
 	Paths []string
 
-	pieces map[string][]piece
+	told told
+}
+
+// Member is a member of an array on a disk.
+type Member struct {
+	// Disk is the disk's index in [Group.Paths].
+	Disk int
+	// Offset is where the member's data begins on the disk, and Size how long it is, in bytes.
+	Offset, Size int64
 }
 
 // piece is a part of a device of device-mapper.
@@ -29,6 +38,7 @@ var (
 	errNoRecipe  = errors.New("no such recipe in the set")
 	errNoVolume  = errors.New("no such active volume")
 	errNotLinear = errors.New("volume is not in one piece on one disk")
+	errNoArray   = errors.New("no such array whose members are on disks alone")
 )
 
 // Clone makes a recipe's disks anew in dir, which exists.
@@ -58,7 +68,7 @@ func (m *Made) clone(recipe, dir string) (*Group, error) {
 			}
 			g.Paths = append(g.Paths, d.Path)
 		}
-		g.pieces, err = parseFacts(string(facts), recipe)
+		g.told, err = parseFacts(string(facts), recipe)
 		return g, err
 	}
 	return nil, errNoRecipe
@@ -75,7 +85,7 @@ func (g *Group) Linear(name string) (*images.Disk, error) {
 }
 
 func (g *Group) linear(name string) (piece, error) {
-	pieces, ok := g.pieces[name]
+	pieces, ok := g.told.pieces[name]
 	switch {
 	case !ok:
 		return piece{}, fmt.Errorf("volume %s: %w", name, errNoVolume)
@@ -85,9 +95,19 @@ func (g *Group) linear(name string) (piece, error) {
 	return pieces[0], nil
 }
 
-// Read copies the first MiB of a volume of the group to path, by lvm2 in the guest, which changes
-// the disks as any activation does. device is its path below /dev, vg/root for example. The result
-// is a whole-disk file system.
+// Members are the members of an array, /dev/md/NAME of the recipe. Each of a mirror's holds all of
+// the file system.
+func (g *Group) Members(name string) ([]Member, error) {
+	members := g.told.members[name]
+	if len(members) == 0 || slices.ContainsFunc(members, func(m Member) bool { return m.Disk < 0 }) {
+		return nil, fmt.Errorf("array %s: %w", name, errNoArray)
+	}
+	return members, nil
+}
+
+// Read copies the first MiB of a volume or an array to path, by lvm2 and mdadm in the guest, which
+// change the disks as any activation does. device is its path below /dev, vg/root or md/root for
+// example. The result is a whole-disk file system.
 func (g *Group) Read(ctx context.Context, device string, mib int, path string) (*images.Disk, error) {
 	d, err := g.read(ctx, device, mib, path)
 	if err != nil {
@@ -104,13 +124,13 @@ func (g *Group) read(ctx context.Context, device string, mib int, path string) (
 	if err := (Disk{MiB: mib}).make(ctx, path); err != nil {
 		return nil, err
 	}
-	words := []string{"set -e\nactivate"}
+	words := []string{"activate"}
 	for i := range g.Paths {
 		words = append(words, m.disk(i+1))
 	}
-	copied := fmt.Sprintf("dd if=/dev/%s of=%s bs=1M count=%d conv=fsync\n", device, m.disk(0), mib)
+	copied := fmt.Sprintf("dd if=/dev/%s of=%s bs=1M count=%d conv=fsync && down || exit\n", device, m.disk(0), mib)
 	disks := append([]string{path}, g.Paths...)
-	if _, err := m.run(ctx, images.Tree{}, strings.Join(words, " ")+"\n"+copied+"vgchange -an\n", disks); err != nil {
+	if _, err := m.run(ctx, images.Tree{}, strings.Join(words, " ")+"\n"+copied, disks); err != nil {
 		return nil, err
 	}
 	return images.OpenDisk(path, 0), nil

@@ -2,11 +2,9 @@ package volumes
 
 import (
 	"context"
-	"debug/elf"
 	_ "embed"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -21,19 +19,20 @@ import (
 //go:embed guest.sh
 var script string
 
-// guest is a machine that runs lvm2 on disks.
+// guest is a machine that runs lvm2 and mdadm on disks.
 type guest struct {
-	lvm, busybox string
-	kernel       deps.Kernel
+	lvm, mdadm *files
+	busybox    string
+	kernel     deps.Kernel
 }
 
 func newGuest() (*guest, error) {
 	var g guest
-	link, err := deps.Find("lvm2", "lvm")
-	if err != nil {
+	var err error
+	if g.lvm, err = findFiles("lvm2", "lvm"); err != nil {
 		return nil, err
 	}
-	if g.lvm, err = filepath.EvalSymlinks(link); err != nil {
+	if g.mdadm, err = findFiles("mdadm", "mdadm"); err != nil {
 		return nil, err
 	}
 	if g.busybox, err = deps.Find("busybox", "busybox/bin/busybox"); err != nil {
@@ -106,65 +105,19 @@ func (g *guest) addTo(t images.Tree) error {
 		t[dir] = images.Dir()
 	}
 	for _, name := range []string{"lvm", "dmsetup"} {
-		if err := g.addProgram(t, "sbin/"+name); err != nil {
+		if err := g.lvm.addProgram(t, "sbin/"+name); err != nil {
 			return err
 		}
+	}
+	if err := g.mdadm.addProgram(t, "sbin/mdadm"); err != nil {
+		return err
 	}
 	return g.addModules(t)
 }
 
-// loader is what the kernel starts a program by.
-const loader = "lib64/ld-linux-x86-64.so.2"
-
-// addProgram adds a program or a library and the libraries that it names.
-func (g *guest) addProgram(t images.Tree, name string) error {
-	file := filepath.Join(g.lvm, name)
-	target, err := filepath.EvalSymlinks(file)
-	if err != nil {
-		return err
-	}
-	t[name] = images.Copy(target)
-	f, err := elf.Open(target)
-	if err != nil {
-		return &fs.PathError{Op: "read", Path: target, Err: err}
-	}
-	defer f.Close()
-	names, err := f.ImportedLibraries()
-	if err != nil {
-		return &fs.PathError{Op: "read", Path: target, Err: err}
-	}
-	for _, soname := range names {
-		lib, err := g.library(soname)
-		if err != nil {
-			return err
-		}
-		if _, ok := t[lib]; ok {
-			continue
-		}
-		if err := g.addProgram(t, lib); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// library finds a library, below the tree with lvm2.
-func (g *guest) library(soname string) (string, error) {
-	if soname == path.Base(loader) {
-		return loader, nil
-	}
-	for _, dir := range []string{"lib/x86_64-linux-gnu", "usr/lib/x86_64-linux-gnu"} {
-		name := path.Join(dir, soname)
-		if _, err := os.Stat(filepath.Join(g.lvm, name)); err == nil {
-			return name, nil
-		}
-	}
-	return "", &fs.PathError{Op: "find", Path: soname, Err: fs.ErrNotExist}
-}
-
-// targets are the modules of device-mapper's targets, and what raids are made of.
+// targets are the modules of device-mapper's targets, and of the levels of md.
 var targets = []string{
-	"virtio_pci", "virtio_blk", "dm_mod", "dm_raid", "raid0", "raid1", "raid10", "raid456",
+	"virtio_pci", "virtio_blk", "dm_mod", "dm_raid", "md_mod", "linear", "raid0", "raid1", "raid10", "raid456",
 	"dm_thin_pool", "dm_snapshot", "dm_cache", "dm_cache_smq", "crc32c_generic",
 }
 

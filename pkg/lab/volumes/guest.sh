@@ -1,19 +1,20 @@
 #!/bin/busybox sh
-# guest.sh is the first process of the guest that makes volume groups: its functions are for /boot, which follows them.
+# guest.sh is the first process of the guest that makes volume groups and arrays: its functions are for /boot, which follows them.
 /bin/busybox --install -s /bin
 ln -s /bin/busybox /sbin/modprobe
-export PATH=/bin:/sbin:/usr/sbin LVM_SUPPRESS_FD_WARNINGS=1
+export PATH=/bin:/sbin:/usr/sbin LVM_SUPPRESS_FD_WARNINGS=1 MDADM_NO_UDEV=1
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs dev /dev
 hostname lab
 modprobe virtio_pci
 modprobe virtio_blk
+modprobe md_mod
 for command in pvcreate vgcreate vgchange lvcreate lvchange lvconvert lvextend; do ln -s lvm "/sbin/$command"; done
 
-# lvmconf DISK...: lvm2 has no udev here, asks nothing, and sees these disks and what is made on them.
+# lvmconf DISK...: lvm2 has no udev here, asks nothing, and sees these disks, what is made on them, and arrays.
 lvmconf() {
-  accept=''
+  accept='"a|^/dev/md|", '
   for disk in "$@"; do accept="$accept\"a|^$disk|\", "; done
   cat >/etc/lvm/lvm.conf <<END
 devices {
@@ -38,6 +39,21 @@ fill() {
 
 synced() { until dmsetup status "$1" | grep -q ' idle '; do sleep 0.1; done; }
 
+# array NAME ARGUMENT...: mdadm creates the array /dev/md/NAME of new disks, which are in sync: all zeros.
+array() {
+  array="$1"
+  shift
+  mdadm --create "/dev/md/$array" --run --homehost=diskless --assume-clean "$@"
+}
+
+# members NAME ARRAY: a line for each member of the array that runs as /dev/md/ARRAY.
+members() {
+  dir="/sys/class/block/$(basename "$(readlink -f "/dev/md/$2")")/md"
+  for member in "$dir"/dev-*; do
+    echo "fact: $1 array $2 $(cat "$dir/level") $(cat "$member/block/dev") $(cat "$member/offset") $(($(cat "$dir/component_size") * 2))"
+  done
+}
+
 # facts RECIPE DISK...: what the host has to know of the recipe.
 facts() {
   name="$1" i=0
@@ -48,10 +64,21 @@ facts() {
     done
     i=$((i + 1))
   done
-  dmsetup table | sed "s/^/fact: $name table /"
+  dmsetup table | sed "/^No devices found/d; s/^/fact: $name table /"
+  for made in $(ls /dev/md 2>/dev/null); do members "$name" "$made"; done
 }
 
-# recipe NAME DISK...: the commands of a recipe, and the group is as after a shutdown.
+# down takes volumes and arrays down, whichever stands on the other.
+down() {
+  for _ in 1 2 3; do
+    vgchange -an
+    mdadm --stop --scan
+  done 2>/dev/null
+  ! grep '^md' /proc/mdstat && ! ls /sys/block | grep '^dm-' || return 1
+  rm -rf /dev/md
+}
+
+# recipe NAME DISK...: the commands of a recipe, and the disks are as after a shutdown.
 recipe() {
   name="$1"
   shift
@@ -60,14 +87,17 @@ recipe() {
   set -e
   . "/recipes/$name"
   facts "$name" "$@"
-  vgchange -an
   set +e
+  down || exit
 }
 
 # activate DISK...: all that the disks hold.
 activate() {
   lvmconf "$@"
-  vgchange -ay -K
+  for _ in 1 2; do
+    mdadm --assemble --scan --homehost=diskless --run
+    vgchange -ay -K
+  done
 }
 
 . /boot

@@ -16,21 +16,22 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
 )
 
-// Recipe makes disks with volume groups.
+// Recipe makes disks with volume groups or arrays.
 type Recipe struct {
 	// Name is a word, the only one of its kind in its set.
 	Name string
 	// Disks are empty ones, but for their partition tables.
 	Disks []Disk
 	// Commands are lines of a POSIX shell, each of which has to succeed. $1, $2 and so on are
-	// the disks, ${1}2 is a partition of the first. Besides the commands of lvm2 ("lvcreate")
-	// and busybox there are
+	// the disks, ${1}2 is a partition of the first. Besides the commands of lvm2 ("lvcreate"),
+	// mdadm and busybox there are
 	//
-	//	fill CONTENT DEVICE    copies a content of the set into a volume
+	//	fill CONTENT DEVICE    copies a content of the set into a volume or an array
 	//	synced NAME            waits until the device-mapper device NAME, a raid, is in sync
+	//	array NAME ARGUMENT... creates the array /dev/md/NAME, which is named diskless:NAME, as in sync
 	//
-	// lvm2 sees no other disks than the recipe's. What the commands leave active is what
-	// [Group.Linear] knows.
+	// lvm2 sees no other disks than the recipe's, and arrays. What the commands leave active is
+	// what [Group.Linear] and [Group.Members] know.
 	Commands string
 }
 
@@ -95,7 +96,7 @@ func makeSet(ctx context.Context, s Set) (*Made, error) {
 // sum is the first digits of a checksum of all that the set is made of.
 func (s Set) sum(g *guest) (string, error) {
 	h := sha256.New()
-	fmt.Fprintf(h, "%s %s %s %#v\n", g.lvm, g.kernel.Release, script, s.Recipes)
+	fmt.Fprintf(h, "%s %s %s %s %#v\n", g.lvm.dir, g.mdadm.dir, g.kernel.Release, script, s.Recipes)
 	for _, name := range slices.Sorted(maps.Keys(s.Contents)) {
 		sum, err := s.Contents[name].Sum()
 		if err != nil {
