@@ -19,7 +19,7 @@ const (
 	// volumeRoot is the UUID of the file system in every volume vg/root but Debian's.
 	volumeRoot = "6b656e63-0000-4000-8000-00000000100f"
 	volumeUsr  = "6b656e63-0000-4000-8000-00000000100e"
-	// volumesDeadline is for the guest that makes volume groups, on a busy host.
+	// volumesDeadline is for the guest that makes volume groups and arrays, on a busy host.
 	volumesDeadline = 10 * time.Minute
 	// volumeMounted is the guest's line about a root in vg/root.
 	volumeMounted = "guest: mount: /dev/mapper/vg-root / ext4 ro,"
@@ -79,12 +79,16 @@ lvconvert -y --type cache --cachepool vg/fast vg/root
 	})
 })
 
-// makeVolumes makes a set, or finds it in the cache.
+// makeVolumes makes a set of volume groups, or finds it in the cache.
 func makeVolumes(name string, recipes []volumes.Recipe) (*volumes.Made, error) {
+	return makeSet(name, recipes, volumeContents())
+}
+
+func makeSet(name string, recipes []volumes.Recipe, contents map[string]images.Filesystem) (*volumes.Made, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), volumesDeadline)
 	defer cancel()
 	begin := time.Now()
-	m, err := volumes.Make(ctx, volumes.Set{Name: name, Recipes: recipes, Contents: volumeContents()})
+	m, err := volumes.Make(ctx, volumes.Set{Name: name, Recipes: recipes, Contents: contents})
 	fmt.Printf("integration: volumes %s are there after %s\n", name, short(time.Since(begin)))
 	return m, err
 }

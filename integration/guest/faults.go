@@ -67,6 +67,8 @@ func command(words []string) error {
 		return nil
 	case "agent":
 		return showAgent()
+	case "arrays":
+		return showArrays()
 	case "holds":
 		return agentHolds()
 	case "halves":

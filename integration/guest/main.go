@@ -64,6 +64,8 @@ func do(what string) error {
 		return nil
 	case "disks":
 		return showDisks()
+	case "arrays":
+		return showArrays()
 	case "verify":
 		return verify("/data")
 	case "faults":

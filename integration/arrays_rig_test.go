@@ -1,0 +1,230 @@
+package integration
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/iscsiroot/iscsiroot/pkg/lab"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/volumes"
+)
+
+// arrayImage has the modules that root on arrays and volumes may need.
+var arrayImage = image{nics: "virtio_net", stack: "md,lvm,lvm-raid"}
+
+// withMdadm is a root with the program mdadm.
+func withMdadm(script string) (images.Tree, error) {
+	tree, err := volumes.Mdadm()
+	if err == nil {
+		maps.Copy(tree, root(script))
+	}
+	return tree, err
+}
+
+// makeArrays makes a set of arrays, or finds it in the cache. Its contents are root, which shows
+// its arrays, and load, which writes before.
+func makeArrays(name string, recipes []volumes.Recipe) (*volumes.Made, error) {
+	plain, err := withMdadm("arrays")
+	if err != nil {
+		return nil, err
+	}
+	load, err := withMdadm("faults arrays down")
+	if err != nil {
+		return nil, err
+	}
+	return makeSet(name, recipes, map[string]images.Filesystem{
+		"root": {MiB: 16, Label: "root", UUID: volumeRoot, Tree: plain},
+		"load": {MiB: 48, Label: "root", UUID: volumeRoot, Tree: load},
+	})
+}
+
+// testArrays are the arrays that make test needs.
+var testArrays = sync.OnceValues(func() (*volumes.Made, error) {
+	return makeArrays("arrays", []volumes.Recipe{
+		{Name: "stripes", Disks: []volumes.Disk{{MiB: 16}, {MiB: 16}}, Commands: `
+array stripes --level=0 --raid-devices=2 --chunk=16 $1 $2
+vgcreate -s 1M vg /dev/md/stripes
+lvcreate -l 16 -n root vg
+fill root /dev/vg/root
+`},
+		{Name: "mirror", Disks: []volumes.Disk{{MiB: 64}, {MiB: 64}}, Commands: `
+array root --level=1 --raid-devices=2 --bitmap=internal $1 $2
+fill load /dev/md/root
+`},
+	})
+})
+
+// mirrorRig is a machine whose root is a mirror of the LUNs of two targets.
+type mirrorRig struct {
+	*faultRig
+	group  *volumes.Group
+	second *targets.Tgtd
+}
+
+func newMirrorRig(t *testing.T) *mirrorRig {
+	t.Helper()
+	v := newVolumeRig(t, testArrays, "mirror")
+	r := &mirrorRig{faultRig: &faultRig{rig: v.rig}, group: v.group}
+	r.target = r.oneTarget(r.group.Paths[0])
+	return r
+}
+
+// startSecondLeg starts the target with the second half.
+func (r *mirrorRig) startSecondLeg() {
+	r.t.Helper()
+	r.second = r.startSecond(r.group.Paths[1])
+}
+
+// mirrorLine is the command line for root on the mirror. A leg that is away is given up after three
+// seconds.
+const mirrorLine = twoTargetsLine + "ip=10.77.0.2:::255.255.255.0::eth0:none rw iscsi_mirror_tmo=3 iscsi_nop_interval=2 iscsi_nop_timeout=3"
+
+// waitArray waits until the guest shows the array with all of the texts.
+func (r *mirrorRig) waitArray(texts ...string) {
+	r.t.Helper()
+	for {
+		before := len(r.m.Output())
+		r.run("arrays")
+		shown := r.m.Output()[before:]
+		missing := ""
+		for _, text := range texts {
+			if !strings.Contains(shown, text) {
+				missing = text
+			}
+		}
+		switch {
+		case missing == "":
+			return
+		case r.ctx.Err() != nil:
+			r.t.Fatalf("the array is never shown with %q", missing)
+		}
+		r.sleep(waitInterval)
+	}
+}
+
+// goDown ends the guest's load and shuts the machine down.
+func (r *mirrorRig) goDown() {
+	r.t.Helper()
+	r.typeLine("end")
+	r.expect(r.m, "guest: loaded ", "guest: ready to go down")
+	r.typeLine("")
+	exit, err := r.m.Wait(r.ctx)
+	if err != nil || exit.Reason != "guest-shutdown" {
+		r.t.Fatalf("machine ended with %+v, %v", exit, err)
+	}
+	r.checkShown(r.m, "session 1: logged out", "session 2: logged out")
+	r.checkNotShown(r.m, "no end after")
+	r.loggedOut(r.target)
+	r.loggedOut(r.second)
+}
+
+// checkMirror checks that both halves are the same and clean, and have what the guest has written,
+// and that the guest has seen no error.
+func (r *mirrorRig) checkMirror() {
+	r.t.Helper()
+	for _, bad := range []string{"I/O error, dev md", "EXT4-fs error", "EXT4-fs warning", "Buffer I/O error on dev md", "blocked for more than"} {
+		r.checkNotShown(r.m, bad)
+	}
+	members, err := r.group.Members("root")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	var data [][]byte
+	var heads []memberHead
+	for _, m := range members {
+		data = append(data, readRange(r.t, r.group.Paths[m.Disk], m.Offset, m.Size))
+		heads = append(heads, readMemberHead(r.t, r.group.Paths[m.Disk], 4096))
+	}
+	if !bytes.Equal(data[0], data[1]) {
+		r.t.Errorf("the halves differ from byte %d on", firstDifference(data[0], data[1]))
+	}
+	if heads[0] != heads[1] || !heads[0].clean {
+		r.t.Errorf("superblocks of the halves: %+v, want them the same, and clean", heads)
+	}
+	for _, m := range members {
+		r.disk = images.OpenDisk(r.group.Paths[m.Disk], m.Offset, m.Offset)
+		checkSums(r.rig, -1)
+	}
+}
+
+// checkNoFullResync checks that of the array's members as they are now none was written to as a
+// whole.
+func (r *mirrorRig) checkNoFullResync() {
+	r.t.Helper()
+	shown := r.m.Output()
+	lines := memberLines.FindAllStringSubmatch(shown[strings.LastIndex(shown, "guest: array "):], -1)
+	if len(lines) != 2 {
+		r.t.Errorf("%d members are shown, want 2", len(lines))
+	}
+	for _, l := range lines {
+		sectors, err := strconv.Atoi(l[2])
+		if err != nil || sectors > 32<<20/512 {
+			r.t.Errorf("%s sectors were written to %s, %v: more than half of it", l[2], l[1], err)
+		}
+	}
+}
+
+var memberLines = regexp.MustCompile(`guest: member (\w+) of \w+ .* written=(\d+)`)
+
+func firstDifference(a, b []byte) int {
+	for i := range a {
+		if a[i] != b[i] {
+			return i
+		}
+	}
+	return len(a)
+}
+
+// memberHead is what of a superblock is the same in all members of an array that was stopped.
+type memberHead struct {
+	set    string // the array's UUID as mdadm prints it
+	events uint64
+	clean  bool
+}
+
+// readMemberHead reads the superblock at an offset in bytes (include/uapi/linux/raid/md_p.h: struct
+// mdp_superblock_1).
+func readMemberHead(t testing.TB, path string, at int64) memberHead {
+	t.Helper()
+	b := readRange(t, path, at, 256)
+	if binary.LittleEndian.Uint32(b) != 0xa92b4efc {
+		t.Fatalf("%s has no superblock of md", path)
+	}
+	return memberHead{
+		set:    fmt.Sprintf("%x:%x:%x:%x", b[16:20], b[20:24], b[24:28], b[28:32]),
+		events: binary.LittleEndian.Uint64(b[200:]),
+		clean:  binary.LittleEndian.Uint64(b[208:]) == 1<<64-1,
+	}
+}
+
+func readRange(t testing.TB, path string, at, size int64) []byte {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	b := make([]byte, size)
+	if _, err := f.ReadAt(b, at); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// checkDetail checks what mdadm shows of the only array, and that it knows it by the name and the
+// UUID of its superblock.
+func (r *rig) checkDetail(m *lab.Machine, path, name, level string) {
+	r.t.Helper()
+	set := readMemberHead(r.t, path, 4096).set
+	r.checkShown(m, "guest: mdadm: Raid Level : "+level, "guest: mdadm: UUID : "+set,
+		"guest: mdadm: ARRAY /dev/md/"+name+" metadata=1.2 name=diskless:"+name+" UUID="+set)
+}
