@@ -52,10 +52,11 @@ func (st *Storage) detachLate(ctx context.Context) {
 // udev would activate what is on them: those that a search has attached, and if it has attached
 // root's LUN, those of that target's first scan too. If root is on a disk of the first scan, the
 // other disks of that scan stay: the real system has them at every boot. A LUN stays if it is in
-// use, or in the fstab of root. With rd.root.any all stay. Volumes that were activated to look for
-// root are deactivated.
+// use, has a part of a volume group in use, or is in the fstab of root. With rd.root.any all stay.
+// Volumes that were activated to look for root are deactivated.
 func (st *Storage) DetachOthers(ctx context.Context, root Volume) {
 	st.DeactivateUnused(ctx)
+	st.complete(ctx, kernelPaths)
 	st.detachOthers(ctx, root, Sysroot, kernelPaths)
 }
 
@@ -77,10 +78,11 @@ func (st *Storage) detachOthers(ctx context.Context, root Volume, dir string, p 
 	})
 }
 
-// foundBySearch returns the session of root's disk if a search has attached its LUN, else -1.
+// foundBySearch returns the session of root's disk if a search has attached its LUN and no source
+// names another, else -1.
 func (st *Storage) foundBySearch(root Volume) int {
 	for _, d := range st.late {
-		if i := st.sessionOf(d); root.On(d.Name) && st.attachedBySearch[lunOf{i, d.LUN.Number}] {
+		if i := st.sessionOf(d); root.On(d.Name) && st.leftOpen(i) && st.attachedBySearch[lunOf{i, d.LUN.Number}] {
 			return i
 		}
 	}
@@ -91,7 +93,7 @@ func (st *Storage) foundBySearch(root Volume) int {
 // those whose disk stays.
 func (st *Storage) detachSought(ctx context.Context, whole int, stays func(name string) bool) {
 	for i := range st.Sessions.List() {
-		if !st.leftOpen(i) || len(st.attachedBySearch) == 0 {
+		if !st.Sessions.Up(i) || len(st.attachedBySearch) == 0 {
 			continue
 		}
 		luns, err := st.lunOps().attached(i)

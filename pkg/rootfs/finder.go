@@ -86,6 +86,14 @@ func (a *absence) hint() string {
 	return ""
 }
 
+// lacksMembers reports whether a search has found a device that lacks members.
+func lacksMembers(err error) bool {
+	var lacks *lacksError
+	var missing *lvm.MissingError
+	a := absenceOf(err)
+	return errors.As(err, &lacks) || a != nil && slices.ContainsFunc(a.causes, func(err error) bool { return errors.As(err, &missing) })
+}
+
 // degradable reports whether a volume is missing only because it lacks members that it could do
 // without.
 func (a *absence) degradable() bool {

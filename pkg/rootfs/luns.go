@@ -24,7 +24,11 @@ import (
 //     lowest number on, until one has it. The target lists them (REPORT LUNS).
 //     Their disks come after those of 1 and 2 of all targets. The same applies to
 //     /usr;
-//  4. the step "hand-over" detaches what 3 has attached without success (detach.go).
+//  4. if a volume was found and physical volumes of it were not: also the other LUNs
+//     of the targets whose LUN a source names;
+//  5. the step "hand-over" searches these LUNs for what root's volume group lacks
+//     beside that (complete.go), and detaches what 3 and 4 have attached without
+//     success (detach.go).
 //
 // A target that is not there yet, and a disk of this machine that rd.root.any allows, are waited
 // for before 3, because their disks have lower numbers then.
@@ -106,16 +110,19 @@ func (st *Storage) firstDisks(ctx context.Context, i int, scan func(lun uint64) 
 }
 
 // onOtherLUNs looks for a device on the LUNs that were not scanned, and ends at the first one where
-// it is not absent. reason is the error of the search before.
+// it is not absent. reason is the error of the search before. Where a source names a target's LUN,
+// the others are searched only for what a volume lacks that was found.
 func (p *rootSearch) onOtherLUNs(ctx context.Context, reason error, f finder) error {
 	err := reason
-	for i := range p.st.Sessions.List() {
-		if !p.st.leftOpen(i) {
-			continue
-		}
-		var ended bool
-		if ended, err = p.onLUNsOf(ctx, i, err, f); ended {
-			break
+	for _, named := range []bool{false, true} {
+		for i := range p.st.Sessions.List() {
+			if !p.st.Sessions.Up(i) || p.st.leftOpen(i) == named || named && !lacksMembers(err) {
+				continue
+			}
+			var ended bool
+			if ended, err = p.onLUNsOf(ctx, i, err, f); ended {
+				return err
+			}
 		}
 	}
 	return err

@@ -137,7 +137,7 @@ func (st *Storage) stackOf(ctx context.Context, p paths, disks []*blockdev.Devic
 	all := []blockdev.Layer{&partitions{p.sys}}
 	var lv *volumes.Layer
 	if !want.None() {
-		lv = &volumes.Layer{Sys: p.sys, Dev: p.dev, Want: want, Kernel: st.volumeKernel(), Temporary: temporary, Warnf: st.Log.Warnf}
+		lv = st.volumeLayer(p, want)
 		all = append(all, lv)
 		disks = slices.Clone(disks)
 		for _, d := range st.allDisks() {

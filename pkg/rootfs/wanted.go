@@ -36,6 +36,11 @@ func (st *Storage) volumeKernel() volumes.Kernel {
 	return volumes.OfModules(st.Load)
 }
 
+// volumeLayer returns the layer of the volumes that a search wants.
+func (st *Storage) volumeLayer(p paths, want volumes.Filter) *volumes.Layer {
+	return &volumes.Layer{Sys: p.sys, Dev: p.dev, Want: want, Kernel: st.volumeKernel(), Temporary: temporary, Warnf: st.Log.Warnf}
+}
+
 // Made returns the devices that the volumes in use are made of, each once, the lowest first.
 func (st *Storage) Made() []volumes.Made {
 	var plans []any

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -65,18 +64,7 @@ func (l *Layer) Activate(ctx context.Context, a blockdev.Assembly) (devices []*b
 		m.undo()
 		return nil, fmt.Errorf("logical volume %s: %w", p.name, err)
 	}
-	if len(p.lacks) > 0 && len(m.made) > 0 {
-		l.Warnf("volume group %s lacks physical volumes that %s does not need: %s: the real system may not activate its other volumes", strings.Split(p.name, "/")[0], p.name, listPVs(p.lacks))
-	}
 	return []*blockdev.Device{d}, nil
-}
-
-func listPVs(all []lvm.PhysicalVolume) string {
-	var out []string
-	for _, pv := range all {
-		out = append(out, pv.String())
-	}
-	return strings.Join(out, ", ")
 }
 
 // hasContents reports whether a volume that only the kernel could read has the wanted superblock.
