@@ -14,6 +14,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/handover"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery/agent"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery/uplink"
+	"github.com/iscsiroot/iscsiroot/pkg/udevdb"
 )
 
 // handOver hands the sessions over to the agent, and writes files in /run by which the real system
@@ -27,7 +28,7 @@ func (m *Machine) handOver(ctx context.Context) error {
 	if err != nil {
 		m.Log.Warnf("hand-over: %v", err)
 	}
-	if err := announceVolumes(m.storage.Made(), sysroot, "/run"); err != nil {
+	if err := errors.Join(udevdb.Clear("/run"), announceVolumes(m.storage.Made(), sysroot, "/run")); err != nil {
 		m.Log.Warnf("hand-over: %v", err)
 	}
 	nics := m.sessions.LeaveNetwork(m.root, m.netup.Name)

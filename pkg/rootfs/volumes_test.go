@@ -177,13 +177,13 @@ func TestThinVolume(t *testing.T) {
 	st.Spec.Root.Device.V.Text = "none"
 	k.busy = "vg-root"
 	st.DeactivateUnused(t.Context())
-	if k.names() != "vg-pool-tpool vg-pool_tdata vg-pool_tmeta vg-root" {
-		t.Errorf("in use, and left is %q", k.names())
+	if k.names() != "vg-pool-tpool vg-pool_tdata vg-pool_tmeta vg-root" || len(st.Made()) != 4 {
+		t.Errorf("in use, and left is %q, for udev %v", k.names(), st.Made())
 	}
 	k.busy = ""
 	st.DeactivateUnused(t.Context())
-	if k.names() != "" {
-		t.Errorf("not in use, and left is %q", k.names())
+	if k.names() != "" || len(st.Made()) > 0 {
+		t.Errorf("not in use, and left is %q, for udev %v", k.names(), st.Made())
 	}
 }
 

@@ -40,9 +40,12 @@ func DM(major, minor uint32, hidden bool, more ...Property) Record {
 	return r
 }
 
+// dataDir is below /run.
+const dataDir = "udev/data"
+
 // Path is the record's file below /run.
 func (r Record) Path() string {
-	return fmt.Sprintf("udev/data/b%d:%d", r.Major, r.Minor)
+	return fmt.Sprintf("%s/b%d:%d", dataDir, r.Major, r.Minor)
 }
 
 // version is the format's (device-private.c: LATEST_UDEV_DATABASE_VERSION).

@@ -165,3 +165,31 @@ func TestWrite(t *testing.T) {
 		t.Errorf("%v, %v", left, err)
 	}
 }
+
+// A later attempt to hand over leaves no record of what an earlier one had made, and no rules.
+func TestClear(t *testing.T) {
+	run := t.TempDir()
+	if err := Clear(run); err != nil {
+		t.Error(err)
+	}
+	if err := Write(run, []Record{DM(253, 0, false), DM(253, 1, true)}, "rules\n"); err != nil {
+		t.Fatal(err)
+	}
+	other := filepath.Join(run, dataDir, "n2") // of a NIC
+	if err := os.WriteFile(other, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(Clear(run), Write(run, []Record{DM(253, 0, false)}, "")); err != nil {
+		t.Fatal(err)
+	}
+	var left []string
+	err := filepath.WalkDir(run, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			left = append(left, filepath.Base(path))
+		}
+		return err
+	})
+	if err != nil || strings.Join(left, " ") != "b253:0 n2" {
+		t.Errorf("left are %q, %v", left, err)
+	}
+}

@@ -24,6 +24,19 @@ func Write(run string, records []Record, rules string) error {
 	return errors.Join(errs...)
 }
 
+// Clear removes the records of block devices and the rules that an earlier Write wrote below run:
+// another device may have the number of one that is gone. It is for the time before udev runs.
+func Clear(run string) error {
+	files, _ := filepath.Glob(filepath.Join(run, dataDir, "b*")) // no bad pattern
+	var errs []error
+	for _, name := range append(files, filepath.Join(run, rulesPath)) {
+		if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
+			errs = append(errs, fmt.Errorf("remove an old file for udev: %w", err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // replace writes beside the file first. udev reads no file in data whose name begins with a dot,
 // and none in rules.d that does not end as its rules do (src/basic/conf-files.c).
 func replace(path, text string) error {
