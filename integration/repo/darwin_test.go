@@ -14,6 +14,7 @@ var portable = []string{
 	"pkg/cmdline",
 	"pkg/contain",
 	"pkg/discovery",
+	"pkg/dm/table",
 	"pkg/fstypes",
 	"pkg/glob",
 	"pkg/ibft",
@@ -27,6 +28,7 @@ var portable = []string{
 	"pkg/iscsi",
 	"pkg/iscsi/portal",
 	"pkg/kmod",
+	"pkg/lvm",
 	"pkg/manual",
 	"pkg/modload", // for Tree alone
 	"pkg/mounts",

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
+	"github.com/iscsiroot/iscsiroot/pkg/lvm"
 )
 
 // LVM says in which logical volumes root is looked for. A volume that root= or fstab names is found
@@ -38,7 +39,7 @@ func parseVolume(s string) (Device, bool) {
 		return Device{}, false
 	}
 	if dir == "mapper" {
-		_, _, ok := SplitVolume(name)
+		_, _, ok := lvm.SplitDMName(name)
 		return Device{By: ByVolume, Text: name}, ok && !strings.HasPrefix(name, "mpath") && !strings.HasPrefix(name, "luks-")
 	}
 	for _, other := range otherNodes {
@@ -46,35 +47,8 @@ func parseVolume(s string) (Device, bool) {
 			return Device{}, false
 		}
 	}
-	d := Device{By: ByVolume, Text: JoinVolume(dir, name)}
-	return d, isVolumeName(dir) && isVolumeName(name) && len(d.Text) <= maxVolume
-}
-
-// maxVolume is the longest name in the device mapper, in bytes (include/uapi/linux/dm-ioctl.h:
-// DM_NAME_LEN 128, with a NUL).
-const maxVolume = 127
-
-// isVolumeName reports whether a volume group or a logical volume may have a name (lvm(8): VALID
-// NAMES).
-func isVolumeName(s string) bool {
-	return s != "" && s != "." && s != ".." && s[0] != '-' && !strings.ContainsFunc(s, func(c rune) bool {
-		return !strings.ContainsRune("+_.-", c) && (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z')
-	})
-}
-
-// JoinVolume returns the name of a logical volume in the device mapper (lvm(8): a hyphen in a name
-// is doubled, and one hyphen is between the names).
-func JoinVolume(group, volume string) string {
-	return strings.ReplaceAll(group, "-", "--") + "-" + strings.ReplaceAll(volume, "-", "--")
-}
-
-// SplitVolume is the inverse of JoinVolume; ok is false if no logical volume has the name.
-func SplitVolume(name string) (group, volume string, ok bool) {
-	const hyphen = "\x00"
-	group, volume, ok = strings.Cut(strings.ReplaceAll(name, "--", hyphen), "-")
-	group, volume = strings.ReplaceAll(group, hyphen, "-"), strings.ReplaceAll(volume, hyphen, "-")
-	ok = ok && isVolumeName(group) && isVolumeName(volume) && len(name) <= maxVolume && JoinVolume(group, volume) == name
-	return group, volume, ok
+	d := Device{By: ByVolume, Text: lvm.DMName(dir, name, "")}
+	return d, lvm.ValidName(dir) && lvm.ValidName(name) && len(d.Text) <= lvm.MaxDMName
 }
 
 // lvm reads rd.lvm=, a boolean.
@@ -94,7 +68,7 @@ func (ps *parser) noLVM(p cmdline.Param) error {
 func (ps *parser) lvmName(p cmdline.Param) error {
 	group, volume, ok := strings.Cut(strings.TrimPrefix(p.Value, "/dev/"), "/")
 	isLV := strings.HasSuffix(strings.ToLower(p.Key), "lv")
-	if !isVolumeName(group) || ok && !isVolumeName(volume) || ok != isLV {
+	if !lvm.ValidName(group) || ok && !lvm.ValidName(volume) || ok != isLV {
 		form := "GROUP"
 		if isLV {
 			form = "GROUP/VOLUME"

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/lvm"
 )
 
 // The volumes in which root is looked for.
@@ -61,8 +62,8 @@ func FuzzVolumeName(f *testing.F) {
 	f.Add("a-b", "c--d-")
 	f.Add("-a", "b")
 	f.Fuzz(func(t *testing.T, group, volume string) {
-		name := bootspec.JoinVolume(group, volume)
-		g, v, ok := bootspec.SplitVolume(name)
+		name := lvm.DMName(group, volume, "")
+		g, v, ok := lvm.SplitDMName(name)
 		// A volume's name does not begin with a hyphen: "0" and "-d" are written as "0-"
 		// and "d".
 		if ok && (g != group || v != volume) && !strings.HasPrefix(volume, "-") {

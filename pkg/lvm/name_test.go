@@ -16,6 +16,18 @@ func TestNames(t *testing.T) {
 		if name := lvm.DMName(c[0], c[1], ""); name != c[2] {
 			t.Errorf("%v: %s", c, name)
 		}
+		if vg, lv, ok := lvm.SplitDMName(c[2]); !ok || vg != c[0] || lv != c[1] {
+			t.Errorf("%s: %s, %s, %v", c[2], vg, lv, ok)
+		}
+	}
+	long := strings.Repeat("a", 63)
+	if _, _, ok := lvm.SplitDMName(long + "-" + long); !ok {
+		t.Error("127 bytes are too long")
+	}
+	for _, name := range []string{"", "vg", "vg-", "-lv", "vg-lv-tpool", "v!g-lv", "vg-..", long + "a-" + long} {
+		if vg, lv, ok := lvm.SplitDMName(name); ok {
+			t.Errorf("%q is %s, %s", name, vg, lv)
+		}
 	}
 	if got := lvm.DMName("v-g", "p", "tpool"); got != "v--g-p-tpool" {
 		t.Error(got)

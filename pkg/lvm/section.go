@@ -141,3 +141,10 @@ func (s *section) child(n *node, each func(*section)) {
 	each(c)
 	s.err = c.err
 }
+
+// checkName fails for a name that a VG or an LV cannot have.
+func (s *section) checkName(name string) {
+	if !ValidName(name) {
+		s.fail("name", "%q is not one of lvm", clip(name))
+	}
+}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"sort"
-	"strings"
 )
 
 // VG is the metadata of a volume group: its text as values. Tags, times and what lvm2 needs only to
@@ -118,7 +117,7 @@ func Parse(text []byte) (*VG, error) {
 }
 
 func (vg *VG) read(s *section) {
-	checkName(s, vg.Name)
+	s.checkName(vg.Name)
 	vg.ID = s.id()
 	vg.Seqno = uint32(s.number("seqno", 32))
 	vg.Status = s.list("status")
@@ -155,7 +154,7 @@ func (vg *VG) readPV(s *section) {
 
 func (vg *VG) readLV(s *section) {
 	l := LV{Name: s.node.key, ID: s.id(), Status: s.list("status"), Flags: s.optionalList("flags"), Minor: -1}
-	checkName(s, l.Name)
+	s.checkName(l.Name)
 	if l.has("FIXED_MINOR") {
 		const bits = 20 // include/linux/kdev_t.h: MINORBITS
 		l.Minor = int(s.number("minor", bits))
@@ -204,18 +203,6 @@ type byStart []Segment
 func (b byStart) Len() int           { return len(b) }
 func (b byStart) Less(i, j int) bool { return b[i].Start < b[j].Start }
 func (b byStart) Swap(i, j int)      { b[i], b[j] = b[j], b[i] }
-
-// checkName accepts what lvm2 accepts of a VG or LV (lib/misc/lvm-string.c: _validate_name): the
-// name becomes a part of a path.
-func checkName(s *section, name string) {
-	const most = 127 // NAME_LEN, with a NUL
-	bad := func(c rune) bool {
-		return !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("+_.-", c))
-	}
-	if len(name) > most || strings.ContainsFunc(name, bad) || name == "." || name == ".." || strings.HasPrefix(name, "-") {
-		s.fail("name", "%q is not one of lvm", clip(name))
-	}
-}
 
 // resolve looks up what segments name: an area is on a PV or on an LV, and fits into it.
 func (vg *VG) resolve() error {

@@ -20,8 +20,7 @@ func (p *planner) add(lv *LV, layer string) (Ref, error) {
 	} else if there || p.making > maxLayers {
 		return ref, p.unsupported(lv, "it stands on itself, or on too many others")
 	}
-	const most = 127 // include/uapi/linux/dm-ioctl.h: DM_NAME_LEN, with a NUL
-	if len(name) > most {
+	if len(name) > MaxDMName {
 		return ref, p.unsupported(lv, "its name is too long for the kernel")
 	}
 	if err := p.usable(lv); err != nil {

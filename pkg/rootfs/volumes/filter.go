@@ -3,6 +3,7 @@ package volumes
 import (
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/lvm"
 )
 
 // Filter is which logical volumes a search wants. The zero value wants none.
@@ -29,7 +30,7 @@ func (f Filter) WithHidden() Filter {
 
 func (f Filter) allows(group, volume string) bool {
 	if f.Name != "" {
-		return bootspec.JoinVolume(group, volume) == f.Name
+		return lvm.DMName(group, volume, "") == f.Name
 	}
 	return f.Allow.Allows(group, volume)
 }
