@@ -23,13 +23,14 @@ const (
 	ByPath                // /dev/disk/by-path/ip-PORTAL-iscsi-NAME-lun-N
 	ByID                  // /dev/disk/by-id/scsi-... or wwn-0x...
 	ByVolume              // /dev/VG/LV, /dev/mapper/VG-LV: a logical volume
+	ByArray               // /dev/md127, /dev/md/NAME, /dev/disk/by-id/md-...: an md array, see Array
 )
 
 // Device names the device that root is on.
 type Device struct {
 	By By
 	// Text is the UUID in lower case, the label, the name of the link below by-id, the target's
-	// name, the node's or that in the device mapper, depending on By.
+	// name, the node's, that in the device mapper, or an array's below /dev, depending on By.
 	Text string
 	// Disk counts the disks of the iSCSI sessions, from 0.
 	Disk int
@@ -45,7 +46,7 @@ type Device struct {
 }
 
 // deviceForms are for messages.
-const deviceForms = "/dev/sdXN, where X counts the iSCSI disks, UUID=, LABEL=, PARTUUID=, PARTLABEL=, MAJ:MIN, a name below /dev/disk/, or /dev/VG/LV"
+const deviceForms = "/dev/sdXN, where X counts the iSCSI disks, UUID=, LABEL=, PARTUUID=, PARTLABEL=, MAJ:MIN, a name below /dev/disk/, /dev/VG/LV, or /dev/md/NAME"
 
 // maxPartition is the largest partition number (block/partitions/check.h: DISK_MAX_PARTS).
 const maxPartition = 255
@@ -202,6 +203,9 @@ func parseLUN(s string) (uint16, error) {
 
 // parseID reads the names of the links that udev derives from VPD page 0x83 of a SCSI disk.
 func parseID(s string) (Device, bool) {
+	if strings.HasPrefix(s, "md-") {
+		return parseArrayID(s)
+	}
 	s, part, ok := cutPartition(s)
 	known := strings.HasPrefix(s, "scsi-") || strings.HasPrefix(s, "wwn-0x")
 	odd := strings.ContainsFunc(s, func(c rune) bool { return c <= ' ' || c >= 0x7f || c == '"' || c == '/' })
@@ -225,6 +229,9 @@ func parsePartition(s string) (int, bool) {
 
 // parseNode reads a name below /dev: that of an iSCSI disk, or another name that a disk can have.
 func parseNode(s string) (Device, bool) {
+	if d, ok := parseArray(s); ok {
+		return d, true
+	}
 	if strings.Contains(s, "/") {
 		return parseVolume(s)
 	}
@@ -314,6 +321,8 @@ func (d Device) String() string {
 		return fmt.Sprintf("/dev/disk/by-path/ip-%s:%d-iscsi-%s-lun-%s%s", d.Portal.Addr(), d.Portal.Port(), escape(d.Text), formatLUN(d.LUN), link)
 	case ByID:
 		return "/dev/disk/by-id/" + d.Text + link
+	case ByArray:
+		return "/dev/" + d.Text + link
 	case ByVolume:
 		return "/dev/mapper/" + d.Text
 	}

@@ -95,6 +95,12 @@ func TestDeviceForms(t *testing.T) {
 		{"/dev/my-vg/my-lv", "/dev/mapper/my--vg-my--lv", bootspec.Device{By: bootspec.ByVolume, Text: "my--vg-my--lv"}},
 		{"/dev/a/b-", "/dev/mapper/a-b--", bootspec.Device{By: bootspec.ByVolume, Text: "a-b--"}},
 		{"/dev/sda/2", "/dev/mapper/sda-2", bootspec.Device{By: bootspec.ByVolume, Text: "sda-2"}},
+		{"/dev/md0", "", bootspec.Device{By: bootspec.ByArray, Text: "md0"}},
+		{"/dev/md127p12", "", bootspec.Device{By: bootspec.ByArray, Text: "md127p12"}},
+		{"/dev/md_root", "", bootspec.Device{By: bootspec.ByArray, Text: "md_root"}},
+		{"/dev/md/root1", "", bootspec.Device{By: bootspec.ByArray, Text: "md/root1"}},
+		{"/dev/disk/by-id/md-name-host:root-part2", "", bootspec.Device{By: bootspec.ByArray, Text: "disk/by-id/md-name-host:root", Partition: 2}},
+		{"/dev/disk/by-id/md-uuid-3aaa0122:29827cfa:5331ad66:ca767371", "", bootspec.Device{By: bootspec.ByArray, Text: "disk/by-id/md-uuid-3aaa0122:29827cfa:5331ad66:ca767371"}},
 		{"/dev/vda2", "", bootspec.Device{By: bootspec.ByNode, Text: "vda2"}},
 		{"/dev/nvme0n1p2", "", bootspec.Device{By: bootspec.ByNode, Text: "nvme0n1p2"}},
 	}
@@ -117,8 +123,8 @@ func TestDeviceForms(t *testing.T) {
 		"/dev/disk/by-path/pci-0000:00:1f.2-ata-1", "/dev/disk/by-path/ip-10.1.1.180-iscsi-" + iqn + "-lun-1", "/dev/disk/by-path/ip-10.1.1.180:3260-iscsi--lun-1",
 		"/dev/disk/by-path/ip-10.1.1.180:x-iscsi-" + iqn + "-lun-1", "/dev/disk/by-path/ip-10.1.1.180:3260-iscsi-" + iqn + "-lun-x",
 		"/dev/disk/by-path/ip-10.1.1.180:3260-iscsi-" + iqn + "-lun-1-part0", "/dev/disk/by-id/ata-x", "/dev/disk/by-id/scsi-x y",
-		"/dev/disk/by-diskseq/1", "/dev/dm-0", "/dev/md0", "/dev/root", "/dev/nfs",
-		"/dev/a/b/c", "/dev/-a/b", "/dev/a/-b", "/dev/a/..", "/dev/./a", "/dev/a/", "/dev//a", "/dev/a/b:c", "/dev/md/root", "/dev/zvol/root", "/dev/" + strings.Repeat("a", 63) + "/" + strings.Repeat("b", 64),
+		"/dev/disk/by-diskseq/1", "/dev/dm-0", "/dev/md", "/dev/md0p0", "/dev/md00", "/dev/md0p256", "/dev/md1048576", "/dev/md_", "/dev/md/", "/dev/md/..", "/dev/md/a b", "/dev/md/a/b", "/dev/root", "/dev/nfs",
+		"/dev/a/b/c", "/dev/-a/b", "/dev/a/-b", "/dev/a/..", "/dev/./a", "/dev/a/", "/dev//a", "/dev/a/b:c", "/dev/disk/by-id/md-uuid-1", "/dev/disk/by-id/md-name-", "/dev/disk/by-id/md-x", "/dev/disk/by-id/md-name-a-part0", "/dev/zvol/root", "/dev/" + strings.Repeat("a", 63) + "/" + strings.Repeat("b", 64),
 		"/dev/mapper/vg", "/dev/mapper/vg-lv-real", "/dev/mapper/-lv", "/dev/mapper/vg-", "/dev/mapper/mpatha-part2", "/dev/mapper/luks-1", "/dev/mapper/a-b/c", "iscsi:", "dhcp",
 	} {
 		if d, ok := bootspec.ParseDevice(text); ok {

@@ -167,7 +167,7 @@ var bads = []struct{ key, value, cause, write string }{
 	{"root", "/dev/mapper/root", "a device of the device mapper other than a logical volume is not supported", "/dev/sdXN"},
 	{"root", "/dev/mapper/mpatha-part2", "multipath is not supported", "/dev/sdXN"},
 	{"root", "/dev/vg0/root/a", "form of a root device", "/dev/VG/LV"},
-	{"root", "/dev/md0", "an md array is not supported", "/dev/sdXN"},
+	{"root", "/dev/md/", "this form of a root device is not supported", "/dev/md/NAME"},
 	{"root", "ZFS=tank/root", "ZFS is not supported", "/dev/sdXN"},
 	{"root", "live:LABEL=cd", "a live system in an image file is not supported", "/dev/sdXN"},
 	{"root", "/dev/ramdisk", "form of a root device", "/dev/sdXN"},

@@ -130,6 +130,13 @@ func (r Root) addTo(s *settingList) {
 		s.add("logical volumes", "not searched", r.LVM.Off.From)
 	}
 	addAll(s, "logical volumes", r.LVM.Names)
+	if r.MD.Off.V {
+		s.add("md arrays", "not started", r.MD.Off.From)
+	}
+	addAll(s, "md array", r.MD.UUIDs)
+	for _, o := range r.MD.Other {
+		s.add(o.What, o.Value, o.From)
+	}
 	s.add("wait for root", duration(r.Wait.V), r.Wait.From)
 	addValue(s, "delay before root", r.Delay)
 	addValue(s, "root file system", r.FSType)

@@ -29,7 +29,7 @@ func TestGivenAgain(t *testing.T) {
 		{"root=/dev/vda1 root=LABEL=a", "is given twice", ""},
 		{"root=LABEL=a root=/dev/vda1", "is given twice", "root=/dev/vda1"},
 		{"root=iscsi:h root=LABEL=a", "", "parameter root=iscsi:h"},
-		{"root=/dev/md0 root=iscsi:10.1.1.7::::iqn.x:r", "", "parameter root=/dev/md0"},
+		{"root=/dev/dm-0 root=iscsi:10.1.1.7::::iqn.x:r", "", "parameter root=/dev/dm-0"},
 		{"root=/dev/nfs root=/dev/root", "root=/dev/nfs is ignored", ""},
 		{"rootfstype=EXT4 rootfstype=auto", "rootfstype=EXT4 is ignored", ""},
 		{"iscsi_w=0xz iscsi_u=u iscsi_w=sesame-open-12", "iscsi_w=[redacted] is ignored", ""},

@@ -94,6 +94,7 @@ type Root struct {
 	ReadWrite Value[bool]     // not given: read-only
 	AnyDisk   Value[bool]     // search local disks too
 	LVM       LVM
+	MD        MD
 	Wait      Value[time.Duration] // for the device to appear, or Forever; not given: a few seconds
 	Delay     Value[time.Duration] // before root is looked for
 }

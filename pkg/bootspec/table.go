@@ -117,7 +117,7 @@ func loginParameters() []Parameter {
 // rootParameters select root and how it is mounted.
 func rootParameters() []Parameter {
 	return []Parameter{
-		{"root", aliases("real_root", "rootdev"), "DEVICE", "root device on a disk of the iSCSI sessions: /dev/sdXN, where X counts these disks only, UUID=, LABEL=, PARTUUID=[/PARTNROFF=], PARTLABEL=, MAJ:MIN, /dev/disk/by-*/..., or the logical volume /dev/VG/LV or /dev/mapper/VG-LV; or the target as in netroot=, or dhcp; default: /dev/sda2, then the first partition, whole LUN or logical volume that holds a file system with an init", (*parser).root},
+		{"root", aliases("real_root", "rootdev"), "DEVICE", "root device on a disk of the iSCSI sessions: /dev/sdXN, where X counts these disks only, UUID=, LABEL=, PARTUUID=[/PARTNROFF=], PARTLABEL=, MAJ:MIN, /dev/disk/by-*/..., the logical volume /dev/VG/LV or /dev/mapper/VG-LV, or the md array /dev/md/NAME or one of its partitions; or the target as in netroot=, or dhcp; default: /dev/sda2, then the first partition, whole LUN, md array or logical volume that holds a file system with an init", (*parser).root},
 		{"rootfallback", nil, "DEVICE", "root device to use if root= was not found in time; may be repeated", (*parser).fallback},
 		{"rd.root.any", nil, "[0]", "search local disks for root as well", (*parser).anyDisk},
 		{"rd.lvm.lv", aliases("rd_LVM_LV"), "VG/LV", "look for root in this logical volume, and in no other that is not named; may be repeated; a volume that root= names is found without it", (*parser).lvmName},
@@ -125,6 +125,13 @@ func rootParameters() []Parameter {
 		{"rd.lvm", nil, "[0]", "0: look for root in no logical volume, unless root= names one", (*parser).lvm},
 		{"rd_NO_LVM", aliases("nolvm"), "", "old names of rd.lvm=0", (*parser).noLVM},
 		{"dolvm", aliases("lvmraid", "lvmwait"), "[NAME]", "accepted for compatibility, ignored: logical volumes are searched", (*parser).accept},
+		{"rd.md.uuid", aliases("rd_MD_UUID"), "UUID", "start this md array to look for root, and no other that is not named, nor those that it stands on; may be repeated; an array that root= names is started without it", (*parser).mdUUID},
+		{"rd.md", nil, "[0]", "0: start no md array, unless root= names one", (*parser).md},
+		{"rd_NO_MD", nil, "", "old name of rd.md=0", (*parser).noMD},
+		{"rd.auto", aliases("domdadm"), "[0]", "accepted for compatibility, ignored: the md arrays that root may be on are started", (*parser).accept},
+		{"rd.md.conf", aliases("rd_NO_MDADMCONF"), "[0]", "accepted for compatibility, ignored: arrays are found by their superblocks", (*parser).mdOther},
+		{"rd.md.imsm", aliases("rd_NO_MDIMSM", "rd.md.ddf"), "[0]", "accepted for compatibility, ignored: arrays of a firmware are not supported", (*parser).mdOther},
+		{"rd.md.waitclean", nil, "[0]", "accepted for compatibility, ignored: arrays are stopped at shutdown", (*parser).mdOther},
 		{"rootwait", nil, "[SECONDS]", "how long to wait for the root device (default 5 s); without a number: without limit", (*parser).wait},
 		{"rootdelay", nil, "SECONDS", "how long to wait before the search for root", (*parser).delay},
 		{"rootfstype", nil, "TYPE[,TYPE]", "file system types to try, in this order: ext4, xfs, btrfs, f2fs, erofs, squashfs, ...; default: detected by superblock", (*parser).fstype},

@@ -22,10 +22,9 @@ stateless | a system without state of its own | root is mounted as it is | state
 live | a live system in an image file | root is a file system on an iSCSI disk | rd.live.* live_* live.updates rd.writable.fsimg boot=live boot=casper live-media live-media-* layerfs-path bootfrom toram copytoram todisk persistence persistent persistence-* findiso fromiso iso-scan/filename fetch httpfs archisobasedir archisodevice archisolabel archiso_* cow_* cdroot cdroot_* loop looptype isoboot verify liveimg coreos.live.* rd.systemd.pull alpine_dev alpine_repo apkovl modloop ovl_dev inst.* ks
 install | an installation | root is a file system that is there already | coreos.inst.* rd.kiwi.* kiwi_*
 lvm | settings of LVM | the defaults apply | rd.lvm.* rd_LVM_*
-md | an md array | | !rd_NO_MD rd.md rd.md.* rd_MD_UUID domdadm md raid part partitionable
+md | settings of md arrays | arrays are found by their superblocks | rd.md.* md raid part partitionable
 dmraid | a RAID of the firmware | | !rd_NO_DM !nodmraid rd.dm rd.dm.* rd_DM_UUID dodmraid
 luks | LUKS | | !rd_NO_LUKS !noluks rd.luks rd.luks.* luks luks.* rd_LUKS_* cryptdevice cryptkey crypto cryptopts cryptroot cryptdm cryptheader cryptoffset cryptdiscards crypt_* root_key* root_header* root_trim swap_key* swap_header* keyctl_*
-auto | md and LUKS by themselves | | rd.auto
 multipath | multipath | | !nompath rd.multipath multipath mpath domultipath
 bcache | bcache | | dobcache rd.bcache
 stratis | Stratis | | stratis.rootfs.*
@@ -72,7 +71,6 @@ http: https: ftp: tftp: | an image of a server | protocol
 live: | a live system in an image file
 gpt-auto | a root that its partition's type names
 ZFS= zfs: zfs | ZFS
-/dev/md | an md array
 /dev/mapper/mpath | multipath
 /dev/mapper/luks- | LUKS
 /dev/mapper/ /dev/dm- | a device of the device mapper other than a logical volume`

@@ -45,11 +45,11 @@ func TestNotSupported(t *testing.T) {
 		{"boot=casper layerfs-path=x", "a live system in an image file", ""},
 		{"boot=ltsp", "a boot script of initramfs-tools", ""},
 		{"boot=/dev/sda1 boot=LABEL=x boot=1", "", ""},
-		{"rd.auto", "md and LUKS by themselves", ""},
+		{"rd.auto rd.md.uuid=3aaa0122:29827cfa:5331ad66:ca767371 rd.md.conf=0 rd.md.imsm=0", "", ""},
 		{"rd.auto=0 rd.zfcp.conf=0", "", ""},
 		{"rd.zfcp=0.0.4000,0x5005076300C213e9,0x5022000000000000 rd.dasd=0.0.0200 rd.znet=qeth,0.0.0600,0.0.0601,0.0.0602 rd.zdev=no-auto", "channel devices of S/390", ""},
-		{"rd_LVM_VG=vg0 rd_LVM_LV=vg0/root rd_MD_UUID=x rd_LUKS_UUID=x rd_DM_UUID=x", "an md array|a RAID of the firmware|LUKS", ""},
-		{"rd_LVM_VG=vg0 rd_MD_UUID=x rd_LUKS_UUID=x rd_DM_UUID=x rd_NO_LVM rd_NO_MD rd_NO_LUKS rd_NO_DM", "", ""},
+		{"rd_LVM_VG=vg0 rd_LVM_LV=vg0/root rd_LUKS_UUID=x rd_DM_UUID=x", "a RAID of the firmware|LUKS", ""},
+		{"rd_LVM_VG=vg0 rd_LUKS_UUID=x rd_DM_UUID=x rd_NO_LVM rd_NO_MD rd_NO_LUKS rd_NO_DM", "", ""},
 		{"lvmwait=/dev/vg0/root nolvm multipath nompath rd.dm.uuid=x nodmraid fcoe=x rd.nofcoe rd.nvmf.discover=x rd.nonvmf", "", ""},
 		{"systemd.verity_usr_hash=x roothash=x systemd.verity=0", "", ""},
 		{"usrhash=x systemd.verity_root_data=/dev/sda2 systemd.verity rd.luks.crypttab rd.luks.key=/k", "LUKS|dm-verity", ""},
@@ -63,8 +63,8 @@ func TestNotSupported(t *testing.T) {
 		{"rd.lvm.snapshot=a rd.lvm.snapsize=1 rd.lvm.conf=0", "settings of LVM", ""},
 		{"rd.lvm.vg=vg0 rd.lvm=0", "", ""},
 		{"rd.luks=0 rd.luks.uuid=x luks.uuid=y", "", ""},
-		{"dolvm domdadm dodmraid domultipath dobcache dozfs dosshd", "an md array|a RAID of the firmware|multipath|bcache|ZFS|an SSH server", ""},
-		{"rd.md.uuid=x md=0,/dev/sda,/dev/sdb raid=part", "an md array", ""},
+		{"dolvm domdadm dodmraid domultipath dobcache dozfs dosshd", "a RAID of the firmware|multipath|bcache|ZFS|an SSH server", ""},
+		{"rd.md.x md=0,/dev/sda,/dev/sdb raid=part", "settings of md arrays", ""},
 		{"cryptdevice=/dev/sda2:root crypt_root=/dev/sda2 rd.luks.name=x=root", "LUKS", ""},
 		{"multipath=on mpath", "multipath", ""},
 		{"ostree=/ostree/boot.1/x", "OSTree", ""},
@@ -92,18 +92,18 @@ func TestNotSupported(t *testing.T) {
 
 // The line is not cut, and has the place of every word and how to suppress it.
 func TestNotSupportedText(t *testing.T) {
-	line := bootspec.Add(cmdline.Line{}, cmdline.Parse("rd.md.uuid=x"), "/etc/cmdline.d/20-md.conf")
-	line.Params = append(line.Params, cmdline.Parse("rd.md overlayroot=tmpfs rd.md.conf=a rd_MD_UUID=b").Params...)
+	line := bootspec.Add(cmdline.Line{}, cmdline.Parse("rd.luks.uuid=x"), "/etc/cmdline.d/20-luks.conf")
+	line.Params = append(line.Params, cmdline.Parse("rd.luks overlayroot=tmpfs rd.luks.name=a rd_LUKS_UUID=b").Params...)
 	plan, err := bootspec.Parse(line)
 	if err != nil {
 		t.Fatal(err)
 	}
 	checkWarnings(t, "two kinds", plan.Warnings, []string{
 		"overlayroot= asks for a writable layer over root, which is not supported: root is mounted as it is, and the image's fstab may make it writable; rd.iscsiroot.ignore=overlay suppresses this warning",
-		"rd.md.uuid= in /etc/cmdline.d/20-md.conf, rd.md, rd.md.conf= and 1 more ask for an md array, which is not supported: root is searched for directly on the iSCSI disks, " +
-			"and the rest is left to the real system; rd.iscsiroot.ignore=md suppresses this warning",
+		"rd.luks.uuid= in /etc/cmdline.d/20-luks.conf, rd.luks, rd.luks.name= and 1 more ask for LUKS, which is not supported: root is searched for directly on the iSCSI disks, " +
+			"and the rest is left to the real system; rd.iscsiroot.ignore=luks suppresses this warning",
 	})
-	for ignore, left := range map[string]int{"overlay": 1, "md": 1, "overlay,md": 0, "lvm": 2} {
+	for ignore, left := range map[string]int{"overlay": 1, "luks": 1, "overlay,luks": 0, "lvm": 2} {
 		line.Params = append(line.Params[:5:5], cmdline.Param{Key: "rd.iscsiroot.ignore", Value: ignore, HasValue: true})
 		plan, err := bootspec.Parse(line)
 		if err != nil || len(plan.Warnings) != left || (plan.Overlay == "") != strings.Contains(ignore, "overlay") {

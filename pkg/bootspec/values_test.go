@@ -2,6 +2,7 @@ package bootspec_test
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -337,7 +338,7 @@ func modules(want bootspec.Modules, what, names string) func(*bootspec.Plan, str
 
 // Every good value under every name of its parameter.
 func TestParseGood(t *testing.T) {
-	goods := append(goods, netGoods...)
+	goods := slices.Concat(goods, netGoods, arrayGoods)
 	for _, row := range bootspec.Table() {
 		if row.Key == "team" {
 			continue // no part of it is valid
