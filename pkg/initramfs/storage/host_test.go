@@ -37,7 +37,19 @@ func TestOfHost(t *testing.T) {
 	below("dm-2", "dm-1")
 	below("dm-2", "dm-2") // a loop ends
 	below("dm-3", "sda")
-	for device, want := range map[string][]string{"sda": nil, "dm-0": {"lvm", "lvm-raid"}, "dm-2": {"lvm", "lvm-raid"}, "dm-3": {"lvm", "lvm-thin"}, "tmpfs": nil} {
+	write("md0/md/level", "raid1\n")
+	write("md0/md0p1/partition", "1\n")
+	write("dm-4/dm/uuid", "LVM-e\n")
+	write("md1/md/level", "raid0\n")
+	below("md0", "sda")
+	below("md1", "dm-1") // an array on a volume
+	if err := errors.Join(os.Mkdir(filepath.Join(block, "dm-4/slaves"), 0o755), os.Symlink("../../md0/md0p1", filepath.Join(block, "dm-4/slaves/md0p1"))); err != nil {
+		t.Fatal(err)
+	}
+	for device, want := range map[string][]string{
+		"sda": nil, "dm-0": {"lvm", "lvm-raid"}, "dm-2": {"lvm", "lvm-raid"}, "dm-3": {"lvm", "lvm-thin"}, "tmpfs": nil,
+		"md0": {"md"}, "md0/md0p1": {"md"}, "dm-4": {"lvm", "md"}, "md1": {"lvm", "lvm-raid", "md"},
+	} {
 		sys := t.TempDir()
 		if err := errors.Join(os.MkdirAll(filepath.Join(sys, "dev/block"), 0o755), os.Symlink(filepath.Join(block, device), filepath.Join(sys, "dev/block/8:2")),
 			os.MkdirAll(filepath.Join(sys, "self"), 0o755), os.WriteFile(filepath.Join(sys, "self/mountinfo"), []byte("1 0 8:2 / / rw - ext4 /dev/x rw\n"), 0o644)); err != nil {

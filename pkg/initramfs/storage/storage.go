@@ -11,7 +11,7 @@ import (
 )
 
 // kinds are in the order in which a person is shown them. Of a raid the kernel loads the module of
-// the level when it is made (drivers/md/md.c: md_run).
+// the level when it is made (drivers/md/md.c: md_run). Kernels 6.8 to 6.13 have no linear.
 var kinds = [...]struct {
 	name             string
 	required, useful []string
@@ -19,6 +19,7 @@ var kinds = [...]struct {
 	{"lvm", []string{"dm_mod"}, nil},
 	{"lvm-raid", []string{"dm_mod", "dm_raid"}, []string{"raid0", "raid1", "raid10", "raid456"}},
 	{"lvm-thin", []string{"dm_mod", "dm_thin_pool"}, nil},
+	{"md", []string{"md_mod"}, []string{"raid0", "raid1", "raid10", "raid456", "linear"}},
 }
 
 // Supported returns the names of the kinds.

@@ -19,6 +19,10 @@ func TestModules(t *testing.T) {
 	if err != nil || !slices.Equal(required, []string{"dm_mod", "dm_mod", "dm_raid"}) || !slices.Contains(useful, "raid456") {
 		t.Errorf("%q, %q, %v", required, useful, err)
 	}
+	required, useful, err = Modules([]string{"md"})
+	if err != nil || !slices.Equal(required, []string{"md_mod"}) || !slices.Contains(useful, "raid1") || !slices.Contains(useful, "linear") {
+		t.Errorf("%q, %q, %v", required, useful, err)
+	}
 	if _, _, err := Modules([]string{"lvm", "zfs"}); err == nil || !strings.Contains(err.Error(), "storage zfs: not supported; use one of lvm,") {
 		t.Errorf("zfs: %v", err)
 	}
