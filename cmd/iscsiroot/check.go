@@ -27,7 +27,8 @@ func newCheck() *cobra.Command {
 run, are parameters missing or not understood, does the command line fit the kernel's
 limits, are the modules of iSCSI, of the root file system and of the network card
 there, with their firmware, and is there a secret for the target. With --root it looks
-also at the system that is to run: at its etc/fstab, and at LVM's devices file.
+also at the system that is to run: at its etc/fstab, at the files in which LVM and mdadm
+have what root stands on, and at LVM's devices file.
 
 Exit status 1 if the boot would fail; what is only doubtful is a warning.`,
 		Example: "  iscsiroot check initrd.img --cmdline 'iscsi_i=... iscsi_a=...' --nic 8086:100e",
@@ -70,7 +71,7 @@ Exit status 1 if the boot would fail; what is only doubtful is a warning.`,
 	fs.StringSliceVar(&m.Devices, "nic", nil, "look for the driver of this PCI `CARD` VVVV:DDDD, or modalias; repeatable")
 	fs.StringSliceVar(&modaliases, "modaliases", nil, "look for the drivers of the devices in `FILE`; repeatable")
 	fs.BoolVar(&host, "host", false, "look for the drivers of this machine's devices")
-	fs.StringVar(&root, "root", "", "look for the drivers of what etc/fstab of the system in `DIR` has for / and /usr, and at its list of LVM's devices")
+	fs.StringVar(&root, "root", "", "look for the drivers of what etc/fstab of the system in `DIR` has for / and /usr and of the volumes and arrays below, by its files, and at its list of LVM's devices")
 	fs.StringVar(&m.Release, "kernel-version", "", "the kernel is of `VERSION` (default: the one whose modules there are)")
 	defineLimits(fs, &limits)
 	return cmd

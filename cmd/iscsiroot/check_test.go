@@ -26,6 +26,10 @@ func TestCheck(t *testing.T) {
 	s.write("system/etc/fstab", "/dev/mapper/vg-root / ext4 defaults 0 1\n/dev/sdb1 /usr xfs ro 0 0\n")
 	s.write("system/etc/lvm/devices/system.devices", "VERSION=1.1.3\nIDTYPE=sys_wwid IDNAME=naa.6 DEVNAME=/dev/sda3 PVID=x PART=3\nIDTYPE=md_uuid IDNAME=a DEVNAME=/dev/md0\n")
 	s.write("plain/etc/fstab", "LABEL=root / ext4 defaults 0 1\n")
+	s.write("array/etc/fstab", "# / was on /dev/md/0 during installation\nUUID=ab / ext4 defaults 0 1\n/dev/md1 /usr ext4 ro 0 0\n")
+	s.write("array/etc/mdadm/mdadm.conf", "ARRAY /dev/md/0 level=raid1 UUID=1\n")
+	s.write("perhaps/etc/fstab", "UUID=ab / ext4 defaults 0 1\n")
+	s.write("perhaps/etc/mdadm.conf", "ARRAY /dev/md/0 level=raid1 UUID=1\n")
 	for _, c := range []struct {
 		name   string
 		args   []string
@@ -48,6 +52,14 @@ func TestCheck(t *testing.T) {
 			"warning: root's etc/lvm/devices/system.devices lists /dev/sda3 by sys_wwid: on a copy of that disk LVM of the real system finds no volume: run vgimportdevices there, or remove the file\n",
 		}},
 		{"plain system", []string{"--cmdline", seedLine, "--root", "~/plain"}, 0, []string{"nothing is missing\n"}},
+		{"system on arrays", []string{"--cmdline", seedLine, "--root", "~/array"}, 1, []string{
+			"error: for / in root's etc/fstab, an md array: module md_mod: not in the module tree\nerror: for / in root's etc/fstab, an md array: module raid1: not in the module tree\n" +
+				"error: for /usr in root's etc/fstab, an md array: of the modules raid0, raid1, raid10, raid456, linear one is needed, and there is none\n",
+		}},
+		{"system that may be on an array", []string{"--cmdline", seedLine, "--root", "~/perhaps"}, 0, []string{
+			"warning: for / in root's etc/fstab, which may be on an md array of root's mdadm.conf: module md_mod: not in the module tree\n",
+			"warning: for / in root's etc/fstab, which may be on an md array of root's mdadm.conf: module raid1: not in the module tree\n",
+		}},
 		{"overlay", []string{"--cmdline", seedLine + " rd.overlay"}, 0, []string{"warning: rd.overlay asks for a writable layer over root, which is not supported"}},
 		{"key", []string{"~/out/secret.img", "--cmdline", seedLine}, 0, []string{"warning: /etc/iscsiroot/credentials has secrets, and none for target iqn.2007-01.com.example:storage.remote1"}},
 	} {

@@ -217,16 +217,23 @@ func (c *checker) modules() {
 
 // checkModule checks that a module and its dependencies are in the image.
 func (c *checker) checkModule(idx *kmod.Index, tree fs.FS, name, why string) {
+	for _, text := range lacks(idx, tree, name) {
+		c.missing("%s: %s", why, text)
+	}
+}
+
+// lacks returns what is missing of a module and its dependencies.
+func lacks(idx *kmod.Index, tree fs.FS, name string) (out []string) {
 	plan, err := idx.Plan(name)
 	if err != nil {
-		c.missing("%s: %v", why, err)
-		return
+		return []string{err.Error()}
 	}
 	for _, m := range plan {
 		if _, err := fs.Stat(tree, m.Path); err != nil {
-			c.missing("%s: module %s: the file %s is not in the image", why, m.Name, m.Path)
+			out = append(out, fmt.Sprintf("module %s: the file %s is not in the image", m.Name, m.Path))
 		}
 	}
+	return out
 }
 
 // fileSystems looks for the drivers of root.

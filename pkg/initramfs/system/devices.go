@@ -2,6 +2,7 @@ package system
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -86,4 +87,21 @@ func (p PV) FollowsDisk() bool {
 		return false
 	}
 	return true
+}
+
+// BoundToDisk returns a warning if volumes are mounted whose physical volumes the system's LVM
+// finds on one disk only, not on a copy of it; empty: it finds them.
+func (s System) BoundToDisk() string {
+	var places []string
+	for _, pv := range s.Devices {
+		if pv.FollowsDisk() {
+			places = append(places, pv.Place()+" by "+pv.IDType)
+		}
+	}
+	volumes := slices.ContainsFunc(s.Mounts, func(m Mount) bool { return m.Volume })
+	if !volumes || len(places) == 0 {
+		return ""
+	}
+	return "root's etc/lvm/devices/system.devices lists " + strings.Join(places, ", ") +
+		": on a copy of that disk LVM of the real system finds no volume: run vgimportdevices there, or remove the file"
 }

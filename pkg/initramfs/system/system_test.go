@@ -22,11 +22,11 @@ IDTYPE=md_uuid IDNAME=a:b DEVNAME=. PVID=.
 
 func TestRead(t *testing.T) {
 	got, err := Read(fstest.MapFS{
-		"etc/fstab":                      {Data: []byte("# / was on /dev/sda1\n/dev/mapper/vg-root / ext4 errors=remount-ro 0 1\nUUID=ab-01 /boot ext4 defaults 0 2\n/dev/vg/usr /usr xfs ro 0 0\n/dev/mapper/vg-swap none swap sw 0 0\n")},
+		"etc/fstab":                      {Data: []byte("# / was on /dev/sda1 during installation\n/dev/mapper/vg-root / ext4 errors=remount-ro 0 1\nUUID=ab-01 /boot ext4 defaults 0 2\n/dev/vg/usr /usr xfs ro 0 0\n/dev/mapper/vg-swap none swap sw 0 0\n")},
 		"etc/lvm/devices/system.devices": {Data: []byte(devices)},
 	})
 	want := System{
-		Mounts: []Mount{{"/dev/mapper/vg-root", "/", "ext4", true}, {"/dev/vg/usr", "/usr", "xfs", true}},
+		Mounts: []Mount{{"/dev/mapper/vg-root", "/", "ext4", true, "/dev/sda1"}, {"/dev/vg/usr", "/usr", "xfs", true, ""}},
 		Devices: []PV{
 			{"sys_wwid", "naa.60000000000000000e00000000010001", "/dev/sda3", "x9ZGZGfgreFiRs8cw7FTaS9m8AV0dTzZ", "3"},
 			{"devname", "/dev/sdb", "/dev/sdb", "FjeFECWejKLCXLTua4XKfSeBWZdpn7lt", ""},
