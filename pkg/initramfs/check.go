@@ -13,7 +13,6 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 	"github.com/iscsiroot/iscsiroot/pkg/fstypes"
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs/archive"
-	"github.com/iscsiroot/iscsiroot/pkg/initramfs/storage"
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs/system"
 	"github.com/iscsiroot/iscsiroot/pkg/kmod"
 )
@@ -205,10 +204,6 @@ func (c *checker) modules() {
 	}
 	for _, name := range c.plan.Net.Modules() {
 		c.checkModule(idx, tree, name, "for vlan=, bond= or bridge=")
-	}
-	stack, _, _ := storage.Modules(storage.Named(c.plan))
-	for _, name := range stack {
-		c.checkModule(idx, tree, name, "for a root on LVM")
 	}
 	c.fileSystems(idx, tree)
 	c.system(idx, tree)

@@ -45,8 +45,8 @@ type Config struct {
 	// and all of them in an image for any card.
 	Network []string
 	// Storage is what root stands on beside disks and partitions, of storage.Supported. "lvm"
-	// comes along if Policy, Default or the command line of UKI name a logical volume, and
-	// without Storage all of it in an image for any machine.
+	// or "md" come along if Policy, Default or the command line of UKI name a logical volume or
+	// an array, and without Storage all of it in an image for any machine.
 	Storage []string
 	// Drivers are further modules to include, by name or alias.
 	Drivers []string

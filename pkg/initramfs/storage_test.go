@@ -28,6 +28,7 @@ func TestSelectStorage(t *testing.T) {
 		{"arrays", Config{NICs: one, Storage: []string{"md"}}, []string{"md_mod", "raid1", "raid456"}}, // what the tree has
 		{"volumes on arrays", Config{Storage: []string{"lvm", "md"}}, []string{"dm_mod", "md_mod", "raid1", "raid456"}},
 		{"default", Config{NICs: one, Default: "root=/dev/vg/root"}, []string{"dm_mod"}},
+		{"an array by default", Config{NICs: one, Default: "root=/dev/md/root"}, []string{"md_mod", "raid1", "raid456"}},
 		{"policy", Config{NICs: one, Policy: "rd.lvm.vg=vg"}, []string{"dm_mod"}},
 		{"command line", Config{NICs: one, UKI: &UKI{CommandLine: "root=/dev/mapper/vg-root"}}, []string{"dm_mod"}},
 	} {

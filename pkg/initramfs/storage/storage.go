@@ -44,10 +44,15 @@ func Modules(names []string) (required, useful []string, err error) {
 	return required, useful, nil
 }
 
-// Named returns the kinds that parameters name: "lvm" for a logical volume or its group.
-func Named(p bootspec.Plan) []string {
-	if p.Root.Device.V.By == bootspec.ByVolume || len(p.Root.LVM.Names) > 0 {
-		return []string{"lvm"}
+// Named returns the kinds that parameters name: "lvm" for a logical volume or its group, "md" for
+// an array.
+func Named(p bootspec.Plan) (out []string) {
+	by := p.Root.Device.V.By
+	if by == bootspec.ByVolume || len(p.Root.LVM.Names) > 0 {
+		out = append(out, "lvm")
 	}
-	return nil
+	if by == bootspec.ByArray || len(p.Root.MD.UUIDs) > 0 {
+		out = append(out, "md")
+	}
+	return out
 }

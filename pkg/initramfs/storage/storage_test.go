@@ -29,7 +29,10 @@ func TestModules(t *testing.T) {
 }
 
 func TestNamed(t *testing.T) {
-	for text, want := range map[string]string{"root=/dev/sda2": "", "root=/dev/vg/lv": "lvm", "root=/dev/mapper/vg-lv": "lvm", "rd.lvm.lv=vg/lv": "lvm", "rd.lvm.vg=vg": "lvm", "rd.lvm=0": ""} {
+	for text, want := range map[string]string{
+		"root=/dev/sda2": "", "root=/dev/vg/lv": "lvm", "root=/dev/mapper/vg-lv": "lvm", "rd.lvm.lv=vg/lv": "lvm", "rd.lvm.vg=vg": "lvm", "rd.lvm=0": "",
+		"root=/dev/md127": "md", "root=/dev/md/root rd.lvm.vg=vg": "lvm md", "rd.md.uuid=3aaa0122:29827cfa:5331ad66:ca767371": "md", "rd.md=0": "",
+	} {
 		plan, err := bootspec.Parse(cmdline.Parse(text))
 		if got := strings.Join(Named(plan), " "); got != want {
 			t.Errorf("%s: %q, %v", text, got, err)

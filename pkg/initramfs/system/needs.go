@@ -19,12 +19,17 @@ type Need struct {
 	Err     error    // it cannot be mounted, whatever the image holds; there are no Modules then
 }
 
-// Needs returns what the mounts of the system stand on, and what root stands on that the parameter
-// from names instead; empty: none does.
-func (s System) Needs(root bootspec.Device, from string) []Need {
+// Needs returns what root stands on by the parameters, and what the mounts of the system stand on.
+func (s System) Needs(root bootspec.Root) []Need {
 	n := needs{s: s}
-	if from != "" {
-		n.device(root.String(), "for "+from)
+	if root.Device.Given() {
+		n.device(root.Device.V.String(), "for "+root.Device.From)
+	}
+	for _, name := range root.LVM.Names {
+		n.kind("lvm", "for "+name.From, true)
+	}
+	for _, uuid := range root.MD.UUIDs {
+		n.array(Array{UUID: uuid.V}, "for "+uuid.From, true)
 	}
 	for _, m := range s.Mounts {
 		spec := m.Spec
@@ -88,9 +93,9 @@ func (n *needs) kind(name, why string, sure bool) {
 func (n *needs) device(spec, why string) {
 	d, ok := bootspec.ParseDevice(spec)
 	switch {
-	case isArray(spec):
-		n.array(Array{Device: spec}, why+", an md array", true)
 	case !ok:
+	case d.By == bootspec.ByArray:
+		n.array(Array{Device: spec}, why+", an md array", true)
 	case d.By == bootspec.ByVolume:
 		n.kind("lvm", why, true)
 		group, volume, _ := bootspec.SplitVolume(d.Text)
@@ -102,12 +107,6 @@ func (n *needs) device(spec, why string) {
 	case byContents(d):
 		n.hints(why)
 	}
-}
-
-// isArray reports whether a name is one of an md array (mdadm(8): DEVICE NAMES), or of a partition
-// of it.
-func isArray(spec string) bool {
-	return strings.HasPrefix(spec, "/dev/md") || strings.HasPrefix(spec, "/dev/disk/by-id/md-")
 }
 
 // hints adds what a file system may need of which only the UUID or the label is known.
@@ -161,7 +160,8 @@ func (n *needs) below(pv lvm.PhysicalVolume) (Array, bool) {
 			return Array{Device: d.Device, UUID: hexDigits(d.IDName)}, true
 		}
 	}
-	return Array{Device: pv.Device}, isArray(pv.Device)
+	d, _ := bootspec.ParseDevice(pv.Device) // a hint
+	return Array{Device: pv.Device}, d.By == bootspec.ByArray
 }
 
 // array adds what an array needs: its level is that of mdadm.conf, or one of all.

@@ -13,6 +13,7 @@ import (
 	"testing/fstest"
 
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 	"github.com/iscsiroot/iscsiroot/pkg/lvm"
 )
 
@@ -102,7 +103,7 @@ func TestNeeds(t *testing.T) {
 		{"a UUID, and a list of devices", System{Mounts: root("UUID=ab"), Devices: []PV{{IDType: "devname"}}}, "dm_mod?"},
 		{"a partition's UUID", System{Mounts: root("PARTUUID=ab-01"), Groups: []*lvm.VG{thin}}, ""},
 	} {
-		if got := describe(tt.s.Needs(bootspec.Device{}, "")); got != sorted(tt.want) {
+		if got := describe(tt.s.Needs(bootspec.Root{})); got != sorted(tt.want) {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 		}
 	}
@@ -114,15 +115,27 @@ func sorted(words string) string {
 	return strings.Join(f, " ")
 }
 
-// What root= names is looked up in root's files too, and the text tells where it is from.
-func TestNeedsOfParameter(t *testing.T) {
-	d, ok := bootspec.ParseDevice("/dev/vg/r10")
-	needs := System{Groups: []*lvm.VG{group(t, "raid")}}.Needs(d, "root=")
-	if got := describe(needs); got != "dm_mod dm_raid raid10" || !ok {
-		t.Fatalf("%q", got)
-	}
-	if why := needs[len(needs)-1].Why; why != "for root=: vg/r10" {
-		t.Errorf("%q", why)
+// What parameters name is looked up in root's files too, and the text tells where it is from.
+func TestNeedsOfParameters(t *testing.T) {
+	s := System{Groups: []*lvm.VG{group(t, "raid")}, Arrays: []Array{{UUID: "3aaa012229827cfa5331ad66ca767371", Module: "raid1"}}}
+	for text, want := range map[string][2]string{
+		"":                     {"", ""},
+		"root=/dev/sda2":       {"", ""},
+		"root=/dev/vg/r10":     {"dm_mod dm_raid raid10", "for root=: vg/r10"},
+		"root=/dev/md/0":       {"md_mod raid0|raid1|raid10|raid456|linear", "for root=, an md array"},
+		"rd.lvm.vg=vg":         {"dm_mod", "for rd.lvm.vg="},
+		"rd.md=0 rd.md.uuid=x": {"", ""},
+		"rd.md.uuid=3aaa0122:29827cfa:5331ad66:ca767371": {"md_mod raid1", "for rd.md.uuid="},
+	} {
+		plan, err := bootspec.Parse(cmdline.Parse(text))
+		needs := s.Needs(plan.Root)
+		why := ""
+		if len(needs) > 0 {
+			why = needs[len(needs)-1].Why
+		}
+		if got := describe(needs); got != sorted(want[0]) || why != want[1] {
+			t.Errorf("%s: %q, %q, want %q, %v", text, got, why, want, err)
+		}
 	}
 }
 
