@@ -55,6 +55,7 @@
 // Ring 2 composes them. Of this ring, a package imports only what stands above it:
 //
 //	pkg/boot/sequence      steps, and what runs and retries them
+//	pkg/redundancy         what works without the disks of some sessions
 //	pkg/session            a login, and the hand-over of its connection to the kernel
 //	pkg/rootfs/volumes     LVM's logical volumes: finds, reads and activates them
 //	pkg/rootfs             the layers between disks and root, root itself, its mount

@@ -10,6 +10,7 @@ import (
 // the host's side, then what tests and trials need. pkg/doc.go shows the same to a reader.
 var order = []string{
 	"pkg/boot/sequence",
+	"pkg/redundancy",
 	"pkg/session",
 	"pkg/rootfs/volumes",
 	"pkg/rootfs",
