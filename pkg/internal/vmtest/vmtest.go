@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +19,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
 	"github.com/iscsiroot/iscsiroot/pkg/lab"
 	"github.com/iscsiroot/iscsiroot/pkg/lab/deps"
+	"github.com/iscsiroot/iscsiroot/pkg/lab/volumes"
 )
 
 // limit is how long a machine may take, on any host.
@@ -31,6 +33,8 @@ type Machine struct {
 	FileSystems []string
 	// Modules are others that are loaded.
 	Modules []string
+	// Mdadm puts mdadm into the machine.
+	Mdadm bool
 }
 
 // Disk is the machine's disk.
@@ -94,9 +98,26 @@ func (m Machine) initrd(ctx context.Context, dir string, k deps.Kernel) (string,
 	if text, err := build.CombinedOutput(); err != nil {
 		return "", errors.New("build tests: " + string(text))
 	}
-	_, err := initramfs.Build(ctx, initramfs.Config{
+	files, err := m.files()
+	if err != nil {
+		return "", err
+	}
+	_, err = initramfs.Build(ctx, initramfs.Config{
 		Root: k.ModulesRoot, KernelVersion: k.Release, InitPath: program, NICs: []string{"virtio_net"}, FileSystems: m.FileSystems,
-		Drivers: slices.Concat(drivers, m.Modules), Compression: initramfs.None,
+		Drivers: slices.Concat(drivers, m.Modules), Files: files, Compression: initramfs.None,
 	}, initrd)
 	return initrd, err
+}
+
+// files are further programs, and the libraries that they link.
+func (m Machine) files() ([]initramfs.File, error) {
+	if !m.Mdadm {
+		return nil, nil
+	}
+	tree, err := volumes.Mdadm()
+	var out []initramfs.File
+	for _, path := range slices.Sorted(maps.Keys(tree)) {
+		out = append(out, initramfs.File{Path: path, Source: tree[path].Source})
+	}
+	return out, err
 }
