@@ -27,8 +27,10 @@ const (
 
 // Bits of mdu_disk_info_t.state (include/uapi/linux/raid/md_p.h: MD_DISK_...).
 const (
-	diskActive = 1 << 1
-	diskSync   = 1 << 2
+	diskActive      = 1 << 1
+	diskSync        = 1 << 2
+	diskWriteMostly = 1 << 9
+	diskFailFast    = 1 << 10
 )
 
 // ints returns a structure of ints, size bytes; what values leave out is 0.

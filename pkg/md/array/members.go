@@ -14,16 +14,16 @@ import (
 // since the member left it: without a write-intent bitmap, or if the bitmap was cleared since.
 var ErrTooOld = errors.New("too much has changed since the member left the array")
 
-// ReAdd takes a former member back into a running array, by its superblock: the kernel rebuilds
-// what the write-intent bitmap has as changed since the member left, and nothing if nothing was
-// written. number and slot are those of its superblock. [ErrTooOld]: only [Paths.Add] can take it,
-// and all of it is rebuilt; the kernel answers the same for a device without a superblock of the
-// array's version. unix.EBUSY: its old device is in the array still, which [Paths.RemoveFailed]
-// removes, or it is in use. It is no error if the array has the member already.
+// ReAdd takes a former member back into a running array, by its superblock, whose number and slot
+// are given: the kernel rebuilds what the write-intent bitmap has as changed since the member left.
+// An array that is read-auto stays so, and rebuilds it after the first write.
 //
-// The kernel does not compare the UUID in the superblock with the array's: the caller has to.
+// [ErrTooOld]: only [Paths.Add] can take it, and all of it is rebuilt. [ErrNotMember]: its
+// superblock is not of this array. unix.EBUSY: its old device is in the array still, which
+// [Paths.RemoveFailed] removes, or the device is in use. It is no error if the array has the member
+// already.
 func (p Paths) ReAdd(name string, m Number, number uint32, slot int) error {
-	err := p.add(name, m, diskInfo(m, int32(number), int32(slot), diskActive|diskSync))
+	err := p.add(name, m, int32(number), int32(slot), diskActive|diskSync)
 	if errors.Is(err, unix.EINVAL) {
 		err = fmt.Errorf("%w: %w", ErrTooOld, err)
 	}
@@ -34,20 +34,23 @@ func (p Paths) ReAdd(name string, m Number, number uint32, slot int) error {
 }
 
 // Add adds a device to a running array as a spare, which the kernel rebuilds. It has to have a
-// superblock of the array's version, that of a former member for example. An array that is
-// read-auto becomes writable. Errors are those of ReAdd, with unix.EINVAL for ErrTooOld.
+// superblock of the array, as a former member has. An array that is read-auto becomes writable.
+// Errors are those of ReAdd but ErrTooOld; unix.EINVAL: the level has no spares.
 func (p Paths) Add(name string, m Number) error {
-	if err := p.add(name, m, diskInfo(m, -1, -1, 0)); err != nil {
+	if err := p.add(name, m, -1, -1, 0); err != nil {
 		return fmt.Errorf("add member %s to array %s: %w", m, name, err)
 	}
 	return nil
 }
 
-func (p Paths) add(name string, m Number, info []byte) error {
+// add takes an error for none if the array has the member then: mdadm may have added it, by a rule
+// of udev.
+func (p Paths) add(name string, m Number, number, slot, state int32) error {
 	if err := checkName(name); err != nil {
 		return err
 	}
-	if _, err := os.Stat(p.md(name)); err != nil {
+	flags, err := p.formerFlags(name, m)
+	if err != nil {
 		return err
 	}
 	f, err := p.open(name)
@@ -55,8 +58,8 @@ func (p Paths) add(name string, m Number, info []byte) error {
 		return err
 	}
 	defer f.Close()
-	err = ioctl(f, addNewDisk, info)
-	if err != nil && p.has(name, m) { // mdadm may have added it, by a rule of udev
+	err = ioctl(f, addNewDisk, diskInfo(m, number, slot, state|flags))
+	if err != nil && p.has(name, m) {
 		return nil
 	}
 	return err

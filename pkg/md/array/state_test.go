@@ -91,6 +91,15 @@ func TestStateLess(t *testing.T) {
 	}
 }
 
+// While a reshape is under way the number of slots before it stands beside that after it.
+func TestStateReshape(t *testing.T) {
+	files := mirror()
+	files["block/md127/md/raid_disks"], files["block/md127/md/sync_action"] = "3 (2)", "reshape"
+	if got, err := files.paths(t).State("md127"); err != nil || got.Disks != 3 || got.SyncAction != "reshape" {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
 func TestStateErrors(t *testing.T) {
 	for name, text := range map[string]string{
 		"block/md127/md/raid_disks": "two", "block/md127/md/degraded": "-1", "block/md127/md/sync_speed": "fast",
