@@ -71,12 +71,12 @@ func (m *Made) debianDisk(recipe, kind string) (*images.Disk, error) {
 	if err != nil {
 		return nil, err
 	}
-	volume, err := (&Group{Paths: []string{""}, told: told}).linear(debianVolume)
+	volume, err := (&Group{Paths: []string{""}, told: told}).Piece(debianVolume)
 	if err != nil {
 		return nil, err
 	}
 	name := strings.Join([]string{recipe, kind, filepath.Base(filepath.Dir(tree)), filepath.Base(m.dir)}, "-")
-	d := images.OpenDisk(filepath.Join(cache, "disks", name), debianBootAt, volume.offset)
+	d := images.OpenDisk(filepath.Join(cache, "disks", name), debianBootAt, volume.Offset)
 	if _, err := os.Stat(d.Path); err == nil {
 		return d, nil
 	}
@@ -88,6 +88,6 @@ func (m *Made) debianDisk(recipe, kind string) (*images.Disk, error) {
 		if err := boot.Make(path, debianBootAt); err != nil {
 			return err
 		}
-		return images.Filesystem{MiB: debianMiB, Directory: tree}.Make(path, volume.offset)
+		return images.Filesystem{MiB: debianMiB, Directory: tree}.Make(path, volume.Offset)
 	})
 }

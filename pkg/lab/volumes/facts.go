@@ -19,8 +19,8 @@ type place struct {
 
 // told is what the guest has told of a recipe, by names of volumes and arrays.
 type told struct {
-	pieces  map[string][]piece
-	members map[string][]Member
+	pieces  map[string][]Piece
+	members map[string][]Piece
 }
 
 // parseFacts reads the guest's lines about a recipe:
@@ -31,7 +31,7 @@ type told struct {
 //
 // The lines of disks come first.
 func parseFacts(facts, recipe string) (told, error) {
-	t := told{map[string][]piece{}, map[string][]Member{}}
+	t := told{map[string][]Piece{}, map[string][]Piece{}}
 	places := map[string]place{}
 	for line := range strings.Lines(facts) {
 		words := strings.Fields(line)
@@ -44,11 +44,11 @@ func parseFacts(facts, recipe string) (told, error) {
 			places[words[3]], err = parsePlace(words[2], words[4])
 		case "table":
 			name := strings.TrimSuffix(words[2], ":")
-			var p piece
-			p, err = parsePiece(words[5:], places)
+			var p Piece
+			p, err = parsePiece(words[4:], places)
 			t.pieces[name] = append(t.pieces[name], p)
 		case "array":
-			var m Member
+			var m Piece
 			m, err = parseMember(words[3:], places)
 			t.members[words[2]] = append(t.members[words[2]], m)
 		}
@@ -59,21 +59,12 @@ func parseFacts(facts, recipe string) (told, error) {
 	return t, nil
 }
 
-// parseMember reads what follows an array's name. A member that is on no disk alone has Disk -1.
-func parseMember(words []string, places map[string]place) (Member, error) {
+// parseMember reads what follows an array's name: LEVEL MAJOR:MINOR OFFSET SECTORS.
+func parseMember(words []string, places map[string]place) (Piece, error) {
 	if len(words) != 4 {
-		return Member{}, errFact
+		return Piece{}, errFact
 	}
-	sector, err := strconv.ParseInt(words[2], 10, 64)
-	if err != nil {
-		return Member{}, err
-	}
-	sectors, err := strconv.ParseInt(words[3], 10, 64)
-	at, ok := places[words[1]]
-	if !ok {
-		return Member{Disk: -1}, err
-	}
-	return Member{Disk: at.disk, Offset: at.start + sector*sectorSize, Size: sectors * sectorSize}, err
+	return newPiece(words[1], words[2], words[3], places)
 }
 
 func parsePlace(index, start string) (place, error) {
@@ -85,21 +76,30 @@ func parsePlace(index, start string) (place, error) {
 	return place{disk: i, start: sector * sectorSize}, err
 }
 
-// parsePiece reads a target and its arguments: only linear has one place, which may be a disk.
-func parsePiece(words []string, places map[string]place) (piece, error) {
-	if len(words) == 0 {
-		return piece{}, errFact
+// parsePiece reads the sectors of a table's line, its target and its arguments: only linear has one
+// place, which may be a disk.
+func parsePiece(words []string, places map[string]place) (Piece, error) {
+	switch {
+	case len(words) < 2:
+		return Piece{}, errFact
+	case words[1] != "linear":
+		return Piece{Disk: -1}, nil
+	case len(words) != 4:
+		return Piece{}, errFact
 	}
-	if words[0] != "linear" {
-		return piece{disk: -1}, nil
+	return newPiece(words[2], words[3], words[0], places)
+}
+
+// newPiece is a piece of the device with a number, from a sector of it on.
+func newPiece(number, sector, sectors string, places map[string]place) (Piece, error) {
+	first, err := strconv.ParseInt(sector, 10, 64)
+	if err != nil {
+		return Piece{}, err
 	}
-	if len(words) != 3 {
-		return piece{}, errFact
+	length, err := strconv.ParseInt(sectors, 10, 64)
+	at, ok := places[number]
+	if !ok || err != nil {
+		return Piece{Disk: -1}, err
 	}
-	at, ok := places[words[1]]
-	if !ok {
-		return piece{disk: -1}, nil
-	}
-	sector, err := strconv.ParseInt(words[2], 10, 64)
-	return piece{disk: at.disk, offset: at.start + sector*sectorSize}, err
+	return Piece{Disk: at.disk, Offset: at.start + first*sectorSize, Size: length * sectorSize}, nil
 }

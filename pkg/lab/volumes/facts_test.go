@@ -27,12 +27,12 @@ two table vg-root: 0 4096 linear 254:32 4096
 // A volume's place is that in its disk, behind the start of the partition with the PV.
 func TestParseFacts(t *testing.T) {
 	got, err := parseFacts(someFacts, "one")
-	want := told{map[string][]piece{
-		"vg-root":  {{0, (10240 + 2048) * 512}},
-		"vg-long":  {{0, (10240 + 22528) * 512}, {1, 2048 * 512}},
-		"vg-thin":  {{disk: -1}},
-		"vg-above": {{disk: -1}},
-	}, map[string][]Member{
+	want := told{map[string][]Piece{
+		"vg-root":  {{0, (10240 + 2048) * 512, 20480 * 512}},
+		"vg-long":  {{0, (10240 + 22528) * 512, 20480 * 512}, {1, 2048 * 512, 4096 * 512}},
+		"vg-thin":  {{Disk: -1}},
+		"vg-above": {{Disk: -1}},
+	}, map[string][]Piece{
 		"mirror": {{0, (10240 + 2048) * 512, 4096 * 512}, {1, 2048 * 512, 4096 * 512}},
 		"above":  {{Disk: -1}},
 	}}

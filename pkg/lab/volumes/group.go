@@ -20,18 +20,12 @@ type Group struct {
 	told told
 }
 
-// Member is a member of an array on a disk.
-type Member struct {
+// Piece is a volume, or a member of an array, that is in one piece on a disk.
+type Piece struct {
 	// Disk is the disk's index in [Group.Paths].
 	Disk int
-	// Offset is where the member's data begins on the disk, and Size how long it is, in bytes.
+	// Offset is where the data begins on the disk, and Size how long it is, in bytes.
 	Offset, Size int64
-}
-
-// piece is a part of a device of device-mapper.
-type piece struct {
-	disk   int   // -1: it is not on a disk alone
-	offset int64 // in bytes
 }
 
 var (
@@ -77,29 +71,30 @@ func (m *Made) clone(recipe, dir string) (*Group, error) {
 // Linear is the file system of a volume that is in one piece on one disk, partition 1 of the
 // result's methods. name is device-mapper's: vg-root, and vg-root_rimage_0 for a half of a mirror.
 func (g *Group) Linear(name string) (*images.Disk, error) {
-	p, err := g.linear(name)
+	p, err := g.Piece(name)
 	if err != nil {
 		return nil, err
 	}
-	return images.OpenDisk(g.Paths[p.disk], p.offset), nil
+	return images.OpenDisk(g.Paths[p.Disk], p.Offset), nil
 }
 
-func (g *Group) linear(name string) (piece, error) {
+// Piece is where a volume is that is in one piece on one disk, by its name of device-mapper.
+func (g *Group) Piece(name string) (Piece, error) {
 	pieces, ok := g.told.pieces[name]
 	switch {
 	case !ok:
-		return piece{}, fmt.Errorf("volume %s: %w", name, errNoVolume)
-	case len(pieces) != 1 || pieces[0].disk < 0:
-		return piece{}, fmt.Errorf("volume %s: %w", name, errNotLinear)
+		return Piece{}, fmt.Errorf("volume %s: %w", name, errNoVolume)
+	case len(pieces) != 1 || pieces[0].Disk < 0:
+		return Piece{}, fmt.Errorf("volume %s: %w", name, errNotLinear)
 	}
 	return pieces[0], nil
 }
 
 // Members are the members of an array, /dev/md/NAME of the recipe. Each of a mirror's holds all of
 // the file system.
-func (g *Group) Members(name string) ([]Member, error) {
+func (g *Group) Members(name string) ([]Piece, error) {
 	members := g.told.members[name]
-	if len(members) == 0 || slices.ContainsFunc(members, func(m Member) bool { return m.Disk < 0 }) {
+	if len(members) == 0 || slices.ContainsFunc(members, func(m Piece) bool { return m.Disk < 0 }) {
 		return nil, fmt.Errorf("array %s: %w", name, errNoArray)
 	}
 	return members, nil
