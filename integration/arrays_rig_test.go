@@ -60,6 +60,12 @@ fill root /dev/vg/root
 array root --level=1 --raid-devices=2 --bitmap=internal $1 $2
 fill load /dev/md/root
 `},
+		{Name: "mirrorlv", Disks: []volumes.Disk{{MiB: 64}, {MiB: 64}}, Commands: `
+vgcreate -s 1M vg $1 $2
+lvcreate --type raid1 -m 1 -l 48 -n root vg
+fill load /dev/vg/root
+synced vg-root
+`},
 	})
 })
 
@@ -68,12 +74,17 @@ type mirrorRig struct {
 	*faultRig
 	group  *volumes.Group
 	second *targets.Tgtd
+	device string // what the kernel calls root
 }
 
-func newMirrorRig(t *testing.T) *mirrorRig {
+// newMirrorRig makes the rig of the recipe mirror, an array, or mirrorlv, a volume.
+func newMirrorRig(t *testing.T, recipe string) *mirrorRig {
 	t.Helper()
-	v := newVolumeRig(t, testArrays, "mirror")
-	r := &mirrorRig{faultRig: &faultRig{rig: v.rig}, group: v.group}
+	v := newVolumeRig(t, testArrays, recipe)
+	r := &mirrorRig{faultRig: &faultRig{rig: v.rig}, group: v.group, device: "md"}
+	if recipe != "mirror" {
+		r.device = "dm-"
+	}
 	r.target = r.oneTarget(r.group.Paths[0])
 	return r
 }
@@ -127,33 +138,49 @@ func (r *mirrorRig) goDown() {
 	r.loggedOut(r.second)
 }
 
-// checkMirror checks that both halves are the same and clean, and have what the guest has written,
-// and that the guest has seen no error.
+// checkMirror checks that both halves are the same and have what the guest has written, that an
+// array is clean, and that the guest has seen no error.
 func (r *mirrorRig) checkMirror() {
 	r.t.Helper()
-	for _, bad := range []string{"I/O error, dev md", "EXT4-fs error", "EXT4-fs warning", "Buffer I/O error on dev md", "blocked for more than"} {
-		r.checkNotShown(r.m, bad)
+	r.checkNotShown(r.m, "I/O error, dev "+r.device, "EXT4-fs error", "EXT4-fs warning", "Buffer I/O error on dev "+r.device, "blocked for more than")
+	halves := r.halves()
+	first := readRange(r.t, r.group.Paths[halves[0].Disk], halves[0].Offset, halves[0].Size)
+	second := readRange(r.t, r.group.Paths[halves[1].Disk], halves[1].Offset, halves[1].Size)
+	if !bytes.Equal(first, second) {
+		r.t.Errorf("the halves differ from byte %d on", firstDifference(first, second))
 	}
-	members, err := r.group.Members("root")
-	if err != nil {
-		r.t.Fatal(err)
+	for _, h := range halves {
+		r.disk = images.OpenDisk(r.group.Paths[h.Disk], h.Offset, h.Offset)
+		checkSums(r.rig, -1)
 	}
-	var data [][]byte
-	var heads []memberHead
-	for _, m := range members {
-		data = append(data, readRange(r.t, r.group.Paths[m.Disk], m.Offset, m.Size))
-		heads = append(heads, readMemberHead(r.t, r.group.Paths[m.Disk], 4096))
+	if r.device != "md" {
+		return
 	}
-	if !bytes.Equal(data[0], data[1]) {
-		r.t.Errorf("the halves differ from byte %d on", firstDifference(data[0], data[1]))
-	}
+	heads := []memberHead{readMemberHead(r.t, r.group.Paths[0], 4096), readMemberHead(r.t, r.group.Paths[1], 4096)}
 	if heads[0] != heads[1] || !heads[0].clean {
 		r.t.Errorf("superblocks of the halves: %+v, want them the same, and clean", heads)
 	}
-	for _, m := range members {
-		r.disk = images.OpenDisk(r.group.Paths[m.Disk], m.Offset, m.Offset)
-		checkSums(r.rig, -1)
+}
+
+// halves are the two places of the mirror's content.
+func (r *mirrorRig) halves() []volumes.Piece {
+	r.t.Helper()
+	if r.device == "md" {
+		halves, err := r.group.Members("root")
+		if err != nil || len(halves) != 2 {
+			r.t.Fatalf("members %+v, %v", halves, err)
+		}
+		return halves
 	}
+	var halves []volumes.Piece
+	for _, name := range []string{"vg-root_rimage_0", "vg-root_rimage_1"} {
+		p, err := r.group.Piece(name)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		halves = append(halves, p)
+	}
+	return halves
 }
 
 // checkNoFullResync checks that of the array's members as they are now none was written to as a

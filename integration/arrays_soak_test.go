@@ -133,6 +133,24 @@ func TestSoakArraysLevels(t *testing.T) {
 	}
 }
 
+// Root on an array that is mounted read-only: nothing is written, neither to start the array nor to
+// stop it.
+func TestSoakArraysReadOnly(t *testing.T) {
+	for _, recipe := range []string{"raid1at0", "raid5", "raid10"} {
+		t.Run(recipe, func(t *testing.T) {
+			r := newVolumeRig(t, levelArrays, recipe)
+			before := r.sums()
+			r.oneTarget(r.group.Paths...)
+			m := r.boot(arrayImage, "", "console=ttyS0 ro "+seedLine)
+			r.expect(m, "guest: mount: /dev/md", " / ext4 ro,", "array_state=read-auto")
+			r.waitOff(m)
+			if !slices.Equal(r.sums(), before) {
+				t.Error("a disk was written to")
+			}
+		})
+	}
+}
+
 // Root on each stack of partitions, arrays and volumes.
 func TestSoakArraysNested(t *testing.T) {
 	for _, n := range nests {
@@ -191,7 +209,7 @@ func TestSoakArraysMissingStripe(t *testing.T) {
 // Both targets of a mirror are away for a minute, and one of them comes back a minute later: the
 // writes wait, and there is no error.
 func TestSoakArraysBothTargetsAway(t *testing.T) {
-	r := newMirrorRig(t)
+	r := newMirrorRig(t, "mirror")
 	r.startSecondLeg()
 	r.m = r.boot(arrayImage, "", mirrorLine)
 	r.expect(r.m, "guest: mount: /dev/md")

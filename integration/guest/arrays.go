@@ -3,13 +3,16 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"github.com/iscsiroot/iscsiroot/pkg/dm"
 )
 
-// showArrays prints the md arrays that run, with their members, as sysfs has them
+// showArrays prints the md arrays and the raid volumes that run, arrays with their members, as sysfs has them
 // (Documentation/admin-guide/md.rst), and as mdadm does if root has it. Of a member's disk it
 // prints how many sectors were written since it is there (Documentation/block/stat.rst).
 func showArrays() error {
@@ -30,7 +33,30 @@ func showArrays() error {
 		mdadm("--detail", "/dev/"+name)
 	}
 	mdadm("--detail", "--scan")
-	return nil
+	return showRaidVolumes()
+}
+
+// showRaidVolumes prints the state of the raids of device-mapper
+// (Documentation/admin-guide/device-mapper/dm-raid.rst).
+func showRaidVolumes() error {
+	if _, err := os.Stat("/dev/mapper/control"); err != nil {
+		return nil
+	}
+	c, err := dm.Open(nil)
+	if err != nil {
+		return err
+	}
+	list, err := c.List()
+	for _, d := range list {
+		targets, serr := c.Status(d.Name)
+		err = errors.Join(err, serr)
+		for _, t := range targets {
+			if t.Type == "raid" {
+				say("raid %s %s", d.Name, t.Text)
+			}
+		}
+	}
+	return errors.Join(err, c.Close())
 }
 
 func attributesOf(dir string, names ...string) (out string) {
