@@ -17,22 +17,29 @@ type place struct {
 	start int64
 }
 
-// told is what the guest has told of a recipe, by names of volumes and arrays.
+// told is what the guest has told of a recipe, by names of volumes and arrays. Members of a volume
+// on a mirror are its copies.
 type told struct {
 	pieces  map[string][]Piece
 	members map[string][]Piece
 }
 
+// parser has what the lines before have said of devices, by their numbers.
+type parser struct {
+	told
+	places  map[string]place
+	mirrors map[string][]Piece
+}
+
 // parseFacts reads the guest's lines about a recipe:
 //
 //	RECIPE disk INDEX MAJOR:MINOR START
+//	RECIPE array NAME MAJOR:MINOR LEVEL MAJOR:MINOR OFFSET SECTORS
 //	RECIPE table NAME: FIRST SECTORS TARGET ARGUMENTS...
-//	RECIPE array NAME LEVEL MAJOR:MINOR OFFSET SECTORS
 //
-// The lines of disks come first.
+// The lines of disks come first, and those of arrays before tables.
 func parseFacts(facts, recipe string) (told, error) {
-	t := told{map[string][]Piece{}, map[string][]Piece{}}
-	places := map[string]place{}
+	p := parser{told{map[string][]Piece{}, map[string][]Piece{}}, map[string]place{}, map[string][]Piece{}}
 	for line := range strings.Lines(facts) {
 		words := strings.Fields(line)
 		if len(words) < 5 || words[0] != recipe {
@@ -41,30 +48,53 @@ func parseFacts(facts, recipe string) (told, error) {
 		var err error
 		switch words[1] {
 		case "disk":
-			places[words[3]], err = parsePlace(words[2], words[4])
-		case "table":
-			name := strings.TrimSuffix(words[2], ":")
-			var p Piece
-			p, err = parsePiece(words[4:], places)
-			t.pieces[name] = append(t.pieces[name], p)
+			p.places[words[3]], err = parsePlace(words[2], words[4])
 		case "array":
-			var m Piece
-			m, err = parseMember(words[3:], places)
-			t.members[words[2]] = append(t.members[words[2]], m)
+			err = p.member(words[2], words[3:])
+		case "table":
+			err = p.table(strings.TrimSuffix(words[2], ":"), words[4:])
 		}
 		if err != nil {
 			return told{}, fmt.Errorf("fact %q: %w", strings.TrimSpace(line), err)
 		}
 	}
-	return t, nil
+	return p.told, nil
 }
 
-// parseMember reads what follows an array's name: LEVEL MAJOR:MINOR OFFSET SECTORS.
-func parseMember(words []string, places map[string]place) (Piece, error) {
-	if len(words) != 4 {
-		return Piece{}, errFact
+// member reads what follows an array's name.
+func (p *parser) member(name string, words []string) error {
+	if len(words) != 5 {
+		return errFact
 	}
-	return newPiece(words[1], words[2], words[3], places)
+	m, err := p.piece(words[2], words[3], words[4])
+	p.members[name] = append(p.members[name], m)
+	if words[1] == "raid1" {
+		p.mirrors[words[0]] = append(p.mirrors[words[0]], m)
+	}
+	return err
+}
+
+// table reads the sectors of a table's line, its target and its arguments: only linear has one
+// place, which may be a disk, or a mirror.
+func (p *parser) table(name string, words []string) error {
+	if len(words) < 2 {
+		return errFact
+	}
+	piece := Piece{Disk: -1}
+	if words[1] == "linear" {
+		if len(words) != 4 {
+			return errFact
+		}
+		var err error
+		if piece, err = p.piece(words[2], words[3], words[0]); err != nil {
+			return err
+		}
+		for _, m := range p.mirrors[words[2]] {
+			p.members[name] = append(p.members[name], Piece{Disk: m.Disk, Offset: m.Offset + piece.Offset, Size: piece.Size})
+		}
+	}
+	p.pieces[name] = append(p.pieces[name], piece)
+	return nil
 }
 
 func parsePlace(index, start string) (place, error) {
@@ -76,30 +106,17 @@ func parsePlace(index, start string) (place, error) {
 	return place{disk: i, start: sector * sectorSize}, err
 }
 
-// parsePiece reads the sectors of a table's line, its target and its arguments: only linear has one
-// place, which may be a disk.
-func parsePiece(words []string, places map[string]place) (Piece, error) {
-	switch {
-	case len(words) < 2:
-		return Piece{}, errFact
-	case words[1] != "linear":
-		return Piece{Disk: -1}, nil
-	case len(words) != 4:
-		return Piece{}, errFact
-	}
-	return newPiece(words[2], words[3], words[0], places)
-}
-
-// newPiece is a piece of the device with a number, from a sector of it on.
-func newPiece(number, sector, sectors string, places map[string]place) (Piece, error) {
+// piece is a piece of the device with a number, from a sector of it on. On what is no disk it has
+// Disk -1, and its Offset on that.
+func (p *parser) piece(number, sector, sectors string) (Piece, error) {
 	first, err := strconv.ParseInt(sector, 10, 64)
 	if err != nil {
 		return Piece{}, err
 	}
 	length, err := strconv.ParseInt(sectors, 10, 64)
-	at, ok := places[number]
-	if !ok || err != nil {
-		return Piece{Disk: -1}, err
+	at, ok := p.places[number]
+	if !ok {
+		at.disk = -1
 	}
-	return Piece{Disk: at.disk, Offset: at.start + first*sectorSize, Size: length * sectorSize}, nil
+	return Piece{Disk: at.disk, Offset: at.start + first*sectorSize, Size: length * sectorSize}, err
 }

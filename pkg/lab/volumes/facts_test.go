@@ -12,14 +12,17 @@ import (
 const someFacts = `one disk 0 254:0 0
 one disk 0 254:2 10240
 one disk 1 254:16 0
+one array mirror 9:127 raid1 254:2 2048 4096
+one array mirror 9:127 raid1 254:16 2048 4096
+one array above 9:126 raid1 253:0 2048 4096
+one array stripes 9:125 raid0 254:2 2048 4096
 one table vg-root: 0 20480 linear 254:2 2048
 one table vg-long: 0 20480 linear 254:2 22528
 one table vg-long: 20480 4096 linear 254:16 2048
 one table vg-thin: 0 131072 thin 253:2 1
 one table vg-above: 0 4096 linear 253:0 0
-one array mirror raid1 254:2 2048 4096
-one array mirror raid1 254:16 2048 4096
-one array above raid1 253:0 2048 4096
+one table vg-mirrored: 0 1024 linear 9:127 512
+one table vg-striped: 0 1024 linear 9:125 512
 two disk 0 254:32 0
 two table vg-root: 0 4096 linear 254:32 4096
 `
@@ -28,20 +31,24 @@ two table vg-root: 0 4096 linear 254:32 4096
 func TestParseFacts(t *testing.T) {
 	got, err := parseFacts(someFacts, "one")
 	want := told{map[string][]Piece{
-		"vg-root":  {{0, (10240 + 2048) * 512, 20480 * 512}},
-		"vg-long":  {{0, (10240 + 22528) * 512, 20480 * 512}, {1, 2048 * 512, 4096 * 512}},
-		"vg-thin":  {{Disk: -1}},
-		"vg-above": {{Disk: -1}},
+		"vg-root":     {{0, (10240 + 2048) * 512, 20480 * 512}},
+		"vg-long":     {{0, (10240 + 22528) * 512, 20480 * 512}, {1, 2048 * 512, 4096 * 512}},
+		"vg-thin":     {{Disk: -1}},
+		"vg-above":    {{-1, 0, 4096 * 512}},
+		"vg-mirrored": {{-1, 512 * 512, 1024 * 512}},
+		"vg-striped":  {{-1, 512 * 512, 1024 * 512}},
 	}, map[string][]Piece{
-		"mirror": {{0, (10240 + 2048) * 512, 4096 * 512}, {1, 2048 * 512, 4096 * 512}},
-		"above":  {{Disk: -1}},
+		"mirror":      {{0, (10240 + 2048) * 512, 4096 * 512}, {1, 2048 * 512, 4096 * 512}},
+		"above":       {{-1, 2048 * 512, 4096 * 512}},
+		"stripes":     {{0, (10240 + 2048) * 512, 4096 * 512}},
+		"vg-mirrored": {{0, (10240 + 2048 + 512) * 512, 1024 * 512}, {1, (2048 + 512) * 512, 1024 * 512}},
 	}}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, %v, want %+v", got, err, want)
 	}
 	for _, line := range []string{
 		"one disk x 254:0 0", "one disk 0 254:0 x", "one table vg-root: 0 20480", "one table vg-root: 0 8 linear 254:2",
-		"one table vg-root: 0 8 linear 254:2 x", "one array a raid1 254:2 x 8", "one array a raid1 254:2 8 x", "one array a raid1 254:2 8",
+		"one table vg-root: 0 8 linear 254:2 x", "one array a 9:1 raid1 254:2 x 8", "one array a 9:1 raid1 254:2 8 x", "one array a 9:1 raid1 254:2 8",
 	} {
 		if got, err := parseFacts("one disk 0 254:2 0\n"+line+"\n", "one"); err == nil {
 			t.Errorf("%s: %+v, no error", line, got)

@@ -50,7 +50,7 @@ array() {
 members() {
   dir="/sys/class/block/$(basename "$(readlink -f "/dev/md/$2")")/md"
   for member in "$dir"/dev-*; do
-    echo "fact: $1 array $2 $(cat "$dir/level") $(cat "$member/block/dev") $(cat "$member/offset") $(($(cat "$dir/component_size") * 2))"
+    echo "fact: $1 array $2 $(cat "$dir/../dev") $(cat "$dir/level") $(cat "$member/block/dev") $(cat "$member/offset") $(($(cat "$dir/component_size") * 2))"
   done
 }
 
@@ -64,8 +64,8 @@ facts() {
     done
     i=$((i + 1))
   done
-  dmsetup table | sed "/^No devices found/d; s/^/fact: $name table /"
   for made in $(ls /dev/md 2>/dev/null); do members "$name" "$made"; done
+  dmsetup table | sed "/^No devices found/d; s/^/fact: $name table /"
 }
 
 # down takes volumes and arrays down, whichever stands on the other.
