@@ -30,6 +30,6 @@ func endBoot(s System, dirs []string, log Logger) {
 			log.Warnf("shutdown: %v", err)
 		}
 	}
-	removeMaps(s, log)
+	removeAbove(s, log)
 	leaveAll(s, log)
 }

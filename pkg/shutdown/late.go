@@ -2,6 +2,7 @@ package shutdown
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -38,8 +39,18 @@ const progressEvery = 500 * time.Millisecond
 
 // working runs f as long as the disks make progress: it is late when they have made none for stall.
 func working(s System, stall time.Duration, f func() error) error {
+	return await(s, stall, start(f))
+}
+
+// start runs f in the background; its result may not be read.
+func start(f func() error) <-chan error {
 	done := make(chan error, 1)
 	contain.Go("", func() { done <- f() }, func(err error) { done <- err })
+	return done
+}
+
+// await waits for the result of start as long as the disks make progress.
+func await(s System, stall time.Duration, done <-chan error) error {
 	tick := time.NewTicker(progressEvery)
 	defer tick.Stop()
 	last, since := s.Progress(), time.Now()
@@ -55,4 +66,39 @@ func working(s System, stall time.Duration, f func() error) error {
 			}
 		}
 	}
+}
+
+// patiently is working for what a mirror with a dead member may hold up: when it is late, the
+// sessions that can be spared are ended, so that their commands fail and the mirror goes on, and it
+// is waited for again.
+func patiently(s System, stall time.Duration, log Logger, f func() error) error {
+	done := start(f)
+	err := await(s, stall, done)
+	var late *LateError
+	if errors.As(err, &late) && endSpare(s, log) {
+		err = await(s, stall, done)
+	}
+	return err
+}
+
+// endSpare ends the sessions that can be spared, and reports whether there are any. The agent,
+// which ends them after a time of its own, would log in to them again; what is left of a shutdown
+// is short.
+func endSpare(s System, log Logger) bool {
+	spare := make(chan []Session, 1)
+	if err := Within(terminateTime, func(context.Context) error { spare <- s.Spare(); return nil }); err != nil {
+		return false
+	}
+	all := <-spare
+	if len(all) == 0 {
+		return false
+	}
+	s.EndAgent()
+	for _, one := range all {
+		log.Warnf("shutdown: %s: down, and a mirror works without its disk: dropping the session", one)
+		if err := Within(terminateTime, one.Terminate); err != nil {
+			log.Warnf("shutdown: %s: %v", one, err)
+		}
+	}
+	return true
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -82,24 +83,70 @@ func TestMark(t *testing.T) {
 	}
 }
 
+// A session counts as down if something in use needs its disk: one of a mirror's two does not.
 func TestDown(t *testing.T) {
+	const disk, other, array = "devices/platform/host7/session3/target7:0:0/7:0:0:1/block/sda", "devices/platform/host8/session4/target8:0:0/8:0:0:1/block/sdb", "devices/virtual/block/md0"
 	const place = "devices/platform/host7/session3/iscsi_session/session3/state"
-	sys := tree(t, map[string]string{
-		place: "LOGGED_IN\n", "class/iscsi_connection/connection3:0/state": "up\n", "sessions": "session 3 target iqn.a\n",
+	l := ourSession(t, map[string]string{
+		"class/iscsi_connection/connection3:0/state": "up\n", "class/iscsi_connection/connection4:0/state": "up\n",
+		"devices/platform/host8/session4/iscsi_session/session4/state": "LOGGED_IN\n",
+		"devices/platform/host7/session3/target7:0:0/7:0:0:1/type":     "0\n", "devices/platform/host8/session4/target8:0:0/8:0:0:1/type": "0\n",
+		disk + "/dev": "8:0\n", other + "/dev": "8:16\n", array + "/dev": "9:0\n",
+		array + "/md/level": "raid1\n", array + "/md/raid_disks": "2\n", "1/mountinfo": "1 0 8:0 / / rw - ext4 /dev/sda rw\n", "class/block/.keep": "",
 	})
-	class := filepath.Join(sys, "class/iscsi_session")
-	if err := errors.Join(os.MkdirAll(class, 0o755), os.Symlink("../../"+filepath.Dir(place), filepath.Join(class, "session3"))); err != nil {
-		t.Fatal(err)
+	l.proc = l.sys
+	link := func(to, at string) {
+		t.Helper()
+		if err := errors.Join(os.MkdirAll(filepath.Dir(filepath.Join(l.sys, at)), 0o755), os.Symlink(filepath.Join(l.sys, to), filepath.Join(l.sys, at))); err != nil {
+			t.Fatal(err)
+		}
 	}
-	l := &linux{sys: sys, sessions: filepath.Join(sys, "sessions")}
-	if got := l.down(); got != nil {
-		t.Errorf("%q are down", got)
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(l.sys, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if err := os.WriteFile(filepath.Join(sys, place), []byte("FAILED\n"), 0o644); err != nil {
-		t.Fatal(err)
+	link("devices/platform/host8/session4/iscsi_session/session4", "class/iscsi_session/session4")
+	link("devices/platform/host7/session3", "devices/platform/host7/session3/iscsi_session/session3/device")
+	link("devices/platform/host8/session4", "devices/platform/host8/session4/iscsi_session/session4/device")
+	for _, at := range []string{disk, other, array} {
+		if err := os.Symlink("../../"+at, filepath.Join(l.sys, "class/block", filepath.Base(at))); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if got := l.down(); !slices.Equal(got, []string{"session 3"}) {
-		t.Errorf("%q are down", got)
+	write("sessions", "session 3 target iqn.a\nsession 4 target iqn.b\n")
+	check := func(when string, want ...string) {
+		t.Helper()
+		if got := l.down(); !slices.Equal(got, want) {
+			t.Errorf("%s: %q are down, want %q", when, got, want)
+		}
+	}
+	check("all is well")
+	write(place, "FAILED\n")
+	check("root on the disk", "session 3")
+	for i, name := range []string{"sda", "sdb"} {
+		member := array + "/md/dev-" + name
+		link(map[string]string{"sda": disk, "sdb": other}[name], array+"/slaves/"+name)
+		link(array, map[string]string{"sda": disk, "sdb": other}[name]+"/holders/md0")
+		if err := os.MkdirAll(filepath.Join(l.sys, member), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		write(member+"/slot", strconv.Itoa(i)+"\n")
+		write(member+"/state", "in_sync\n")
+	}
+	write("1/mountinfo", "1 0 9:0 / / rw - ext4 /dev/md0 rw\n")
+	check("root on a mirror")
+	k := kerneltest.New()
+	defer k.Close()
+	l.transport = k.Transport()
+	if spare := l.Spare(); len(spare) != 1 || spare[0].String() != "session 3" {
+		t.Errorf("%v can be spared", spare)
+	}
+	write("class/iscsi_connection/connection4:0/state", "failed\n")
+	check("a mirror without a member", "session 3", "session 4")
+	if spare := l.Spare(); spare != nil {
+		t.Errorf("%v can be spared of a mirror without a member", spare)
 	}
 }
 

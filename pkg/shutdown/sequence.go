@@ -40,10 +40,13 @@ type System interface {
 	Unmount(dir string) error
 	Detach(dir string) error // lazily
 	Sync()                   // writes back all that can be
-	// Maps lists the devices of device-mapper on the sessions' disks on which no other device
-	// stands, by their names. RemoveMap removes one.
-	Maps() ([]string, error)
-	RemoveMap(name string) error
+	// Above lists the devices of device-mapper and the arrays on the sessions' disks on which
+	// no other device stands. Remove removes one.
+	Above() ([]Above, error)
+	Remove(d Above) error
+	// Spare lists the sessions that are down and without whose disks all that is in use works,
+	// because mirrors have other members.
+	Spare() []Session
 	// Progress is a number that changes as long as the sessions' disks work.
 	Progress() uint64
 	// EndAgent ends the agent, which recovers the sessions until then.
@@ -77,7 +80,7 @@ type Logger interface {
 func Run(s System, a runstate.Action, log Logger) error {
 	endProcesses(s, log)
 	unmountAll(s, log)
-	removeMaps(s, log)
+	removeAbove(s, log)
 	s.EndAgent()
 	leaveAll(s, log)
 	detachAll(s, log)
@@ -117,7 +120,7 @@ func unmountAll(s System, log Logger) {
 			if slices.Contains(hang, dir) {
 				continue
 			}
-			err := working(s, stall, func() error { return s.Unmount(dir) })
+			err := patiently(s, stall, log, func() error { return s.Unmount(dir) })
 			var late *LateError
 			switch {
 			case errors.As(err, &late):

@@ -30,16 +30,18 @@ type fake struct {
 	working  atomic.Bool
 	dead     bool // the first session's target: unmounting hangs
 	sessions []*fakeSession
-	maps     []string      // of device-mapper, the top first; one that begins with "busy" is in use
+	above    []string      // the top first; one that begins with "busy" is in use, with "md" an array
+	spare    int           // so many of the sessions, the first ones, are down and can be spared
 	hang     chan struct{} // until its session is ended
 }
 
 // fakeSession is a session of fake's.
 type fakeSession struct {
 	*fake
-	name string
-	dead bool // flushing hangs
-	mute bool // the target does not answer a logout
+	name  string
+	dead  bool // flushing hangs
+	mute  bool // the target does not answer a logout
+	ended bool
 }
 
 func (f *fake) note(s string) {
@@ -68,7 +70,9 @@ func (f *fake) Unmount(dir string) error {
 	switch {
 	case f.dead && strings.HasPrefix(dir, "/oldroot"):
 		<-f.hang // in the kernel
-		return errors.New("input/output error")
+		if f.spare == 0 {
+			return errors.New("input/output error")
+		}
 	case f.busy > 0:
 		f.busy--
 		return errors.New("busy")
@@ -82,28 +86,36 @@ func (f *fake) Unmount(dir string) error {
 	return nil
 }
 
-// Maps lists the first one that is left, and those that are in use.
-func (f *fake) Maps() (out []string, err error) {
-	for _, name := range f.maps {
-		busy := strings.HasPrefix(name, "busy")
-		if out = append(out, name); !busy {
+// Above lists the first one that is left, and those that are in use.
+func (f *fake) Above() (out []Above, err error) {
+	for _, name := range f.above {
+		if out = append(out, Above{name, strings.HasPrefix(name, "md")}); !strings.HasPrefix(name, "busy") {
 			break
 		}
 	}
 	return out, nil
 }
 
-func (f *fake) RemoveMap(name string) error {
+func (f *fake) Remove(d Above) error {
 	switch {
-	case strings.HasPrefix(name, "busy"):
-		return errors.New("remove map " + name + ": device or resource busy")
-	case strings.HasPrefix(name, "dead"):
+	case strings.HasPrefix(d.Name, "busy"):
+		return errors.New("remove map " + d.Name + ": device or resource busy")
+	case strings.HasPrefix(d.Name, "dead"), d.Array && f.spare > 0:
 		<-f.hang
-		return errors.New("input/output error")
+		if !d.Array {
+			return errors.New("input/output error")
+		}
 	}
-	f.note("remove " + name)
-	f.maps = slices.DeleteFunc(f.maps, func(m string) bool { return m == name })
+	f.note("remove " + d.Name)
+	f.above = slices.DeleteFunc(f.above, func(name string) bool { return name == d.Name })
 	return nil
+}
+
+func (f *fake) Spare() (out []Session) {
+	for _, s := range f.sessions[:f.spare] {
+		out = append(out, s)
+	}
+	return out
 }
 
 func (f *fake) Detach(dir string) error { f.note("detach " + dir); return nil }
@@ -120,7 +132,9 @@ func (f *fake) Progress() uint64 {
 func (f *fake) Sessions() ([]Session, error) {
 	var out []Session
 	for _, s := range f.sessions {
-		out = append(out, s)
+		if !s.ended {
+			out = append(out, s)
+		}
 	}
 	return out, nil
 }
@@ -146,7 +160,7 @@ func (s *fakeSession) Logout(ctx context.Context) error {
 
 func (s *fakeSession) Terminate(context.Context) error {
 	s.note("terminate " + s.name)
-	if s.dead {
+	if s.ended = true; s.dead {
 		close(s.hang)
 	}
 	return nil
@@ -214,14 +228,31 @@ func TestRun(t *testing.T) {
 		},
 		{
 			"volumes on the disks, one in use",
-			&fake{mounts: []string{"/oldroot"}, maps: []string{"busy-swap", "vg-root", "vg-root_rimage_0"}, sessions: one()},
+			&fake{mounts: []string{"/oldroot"}, above: []string{"busy-swap", "vg-root", "vg-root_rimage_0"}, sessions: one()},
 			"ask, unmount /oldroot, remove vg-root, remove vg-root_rimage_0, agent, flush s1, logout s1, poweroff after 0 s",
 			"shutdown: remove map busy-swap: device or resource busy",
 		},
 		{
 			"a volume on a dead disk",
-			&fake{maps: []string{"dead-vg"}, sessions: []*fakeSession{{name: "s1", dead: true}}},
+			&fake{above: []string{"dead-vg"}, sessions: []*fakeSession{{name: "s1", dead: true}}},
 			"ask, agent, terminate s1, poweroff after 10 s", "shutdown: dead-vg: its disk does not answer: it is not removed",
+		},
+		{
+			"an array below a volume, and a volume below an array",
+			&fake{above: []string{"vg-root", "md127", "md126", "vg-leg"}, sessions: one()},
+			"ask, remove vg-root, remove md127, remove md126, remove vg-leg, agent, flush s1, logout s1, poweroff after 0 s", "shutdown: s1: logged out",
+		},
+		{
+			"a mirror with a dead member",
+			&fake{above: []string{"md127"}, spare: 1, sessions: []*fakeSession{{name: "s1", dead: true}, {name: "s2"}}},
+			"ask, agent, terminate s1, remove md127, agent, flush s2, logout s2, poweroff after 5 s",
+			"shutdown: s1: down, and a mirror works without its disk: dropping the session",
+		},
+		{
+			"a file system on a mirror with a dead member",
+			&fake{dead: true, mounts: []string{"/oldroot"}, spare: 1, sessions: []*fakeSession{{name: "s1", dead: true}, {name: "s2"}}},
+			"ask, agent, terminate s1, unmount /oldroot, agent, flush s2, logout s2, poweroff after 12 s",
+			"shutdown: s1: down, and a mirror works without its disk: dropping the session",
 		},
 		{
 			"a target that dies at the flush, and one that lives",

@@ -41,8 +41,10 @@ func (l *linux) find() []sessionHost {
 }
 
 // Sessions implements System.
-func (l *linux) Sessions() ([]Session, error) {
-	all := l.find()
+func (l *linux) Sessions() ([]Session, error) { return l.adopt(l.find()) }
+
+// adopt returns sessions of the kernel.
+func (l *linux) adopt(all []sessionHost) ([]Session, error) {
 	if len(all) == 0 {
 		return nil, nil
 	}

@@ -10,11 +10,11 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 )
 
-// Watch is for the agent: it waits until the real system has begun to shut down. If the disk that
-// the shutdown needs does not respond, that is logged, and if it lasts longer than limit, the
-// sessions are terminated and the machine is ended without the real system. stopRecovery must end
-// the agent's recovery of them before. t is the agent's transport: the agent would take another
-// socket for that of another program. Watch returns only with an error.
+// Watch is for the agent: it waits until the real system has begun to shut down. If a disk that the
+// shutdown needs does not respond, that is logged, and if it lasts longer than limit, the sessions
+// are terminated and the machine is ended without the real system. stopRecovery must end the
+// agent's recovery of them before. t is the agent's transport: the agent would take another socket
+// for that of another program. Watch returns only with an error.
 func Watch(t *kernel.Transport, stopRecovery func(context.Context) error, log Logger) error {
 	m, err := waitForMark(runstate.Path(runstate.MarkName))
 	if err != nil {
@@ -74,18 +74,4 @@ func forceEnd(s System, a runstate.Action, log Logger) error {
 	s.EndAgent()
 	leaveAll(s, log)
 	return s.Power(a)
-}
-
-// down names the sessions that are not logged in or have no connection.
-func (l *linux) down() []string {
-	var out []string
-	sys := kernel.Sysfs(l.sys)
-	for _, f := range l.find() {
-		session, _ := sys.Session(f.sid, "state")
-		conn, _ := sys.Connection(f.sid, 0, "state")
-		if session != "LOGGED_IN" || conn != "up" {
-			out = append(out, fmt.Sprintf("session %d", f.sid))
-		}
-	}
-	return out
 }
