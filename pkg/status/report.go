@@ -42,6 +42,12 @@ func Report(s System) (text string, wrong []string) {
 		}
 		writeSession(&out, sys, sid, mark, report.fields(sid, s.SinceBoot))
 	}
+	if root := rootStack(s); root != "" {
+		out.WriteString("root: " + root + "\n")
+	}
+	text, degraded := arrays(s.Sys, true)
+	out.WriteString(text)
+	wrong = append(wrong, degraded...)
 	if report.stale {
 		fmt.Fprintf(&out, "the agent's report is %s old, and what follows of the network: it cannot write another one: is %s full?\n", seconds(report.Age(s.SinceBoot)), s.Run)
 		wrong = append(wrong, "the agent's report is old")

@@ -9,7 +9,8 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 )
 
-// Sessions returns a paragraph for each session in the kernel. sys is where sysfs is mounted.
+// Sessions returns a paragraph for each session in the kernel, and for each array on their disks.
+// sys is where sysfs is mounted.
 func Sessions(sys string) string {
 	sids := kernel.Sysfs(sys).Sessions()
 	if len(sids) == 0 {
@@ -19,7 +20,8 @@ func Sessions(sys string) string {
 	for _, sid := range sids {
 		writeSession(&out, kernel.Sysfs(sys), sid, "", nil)
 	}
-	return out.String()
+	text, _ := arrays(sys, true)
+	return out.String() + text
 }
 
 // field is a line of a paragraph.
@@ -105,21 +107,21 @@ func disksOf(sys string, sid uint32) string {
 		}
 		size := ""
 		if disk, err := blockdev.Read(sys, u.Disk); err == nil {
-			size = fmt.Sprintf(" (%d MiB%s)", disk.Size>>20, volumesOn(sys, u.Disk))
+			size = fmt.Sprintf(" (%d MiB%s)", disk.Size>>20, topsOn(sys, u.Disk))
 		}
 		out = append(out, fmt.Sprintf("lun %d is %s%s", u.Number, u.Disk, size))
 	}
 	return strings.Join(out, ", ")
 }
 
-// volumesOn names the devices of device-mapper that stand on a disk, and on which no other one
-// stands.
-func volumesOn(sys, disk string) string {
+// topsOn names the devices of device-mapper and the arrays that stand on a disk, and on which no
+// other one stands.
+func topsOn(sys, disk string) string {
 	text := ""
 	for _, name := range blockdev.Holders(sys, disk) {
 		d, err := blockdev.Read(sys, name)
-		if err == nil && d.Map != "" && len(blockdev.Holders(sys, name)) == 0 {
-			text += ", " + d.Map
+		if err == nil && stacked(d) && len(blockdev.Holders(sys, name)) == 0 {
+			text += ", " + cmp.Or(d.Map, d.Name)
 		}
 	}
 	return text
