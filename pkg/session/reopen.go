@@ -18,18 +18,18 @@ import (
 // kernel.
 func Reopen(t *kernel.Transport, st State) *Session {
 	s := &Session{
-		Record:       st.Record,
-		kernel:       t.Adopt(st.SID, st.HostNo),
-		resolver:     net.DefaultResolver,
-		group:        st.Group,
-		chap:         st.CHAP,
-		offer:        iscsi.DefaultOffer(),
-		times:        defaultTimes,
-		timers:       st.Timers,
-		pings:        st.Timers.pings(),
-		kernelPings:  st.Timers.pings(),
-		due:          st.Due,
-		unscannedLUN: st.UnscannedLUN,
+		Record:        st.Record,
+		kernel:        t.Adopt(st.SID, st.HostNo),
+		resolver:      net.DefaultResolver,
+		group:         st.Group,
+		chap:          st.CHAP,
+		offer:         iscsi.DefaultOffer(),
+		times:         defaultTimes,
+		timers:        st.Timers,
+		pings:         st.Timers.pings(),
+		kernelPings:   st.Timers.pings(),
+		due:           st.Due,
+		unscannedLUNs: st.UnscannedLUNs,
 	}
 	s.offer.HeaderDigest, s.offer.DataDigest = st.HeaderDigest, st.DataDigest
 	return s
@@ -82,7 +82,7 @@ func (s *Session) KnownPortals() []netip.AddrPort {
 func (s *Session) Relogin(ctx context.Context, c *Connection) error {
 	s.mu.Lock()
 	s.attempts++
-	s.relogin = s.unscannedLUN == nil
+	s.relogin = len(s.unscannedLUNs) == 0
 	s.mu.Unlock()
 	failed := &LoginError{Initiator: s.Initiator, Target: s.Target, Attempt: s.attempts}
 	if s.relogin || s.kernel.Bound() || s.At().IsValid() {
@@ -143,12 +143,14 @@ func (s *Session) moveToEnd(p path) {
 // repeats it. The goroutine ends with the kernel's scan.
 func (s *Session) startScan() {
 	s.mu.Lock()
-	lun, login := *s.unscannedLUN, s.attempts
+	luns, login := s.unscannedLUNs, s.attempts
 	s.mu.Unlock()
 	contain.Go("scan of "+s.kernel.String(), func() {
 		known, err := blockdev.LUNs("/sys", s.SID) // by a scan that was interrupted
-		if err == nil {
-			err = s.scanFor(lun)
+		for _, lun := range luns {
+			if err == nil {
+				err = s.scanFor(lun)
+			}
 		}
 		for _, u := range known {
 			if err == nil && u.Disk != "" {
@@ -159,7 +161,7 @@ func (s *Session) startScan() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if err == nil && uerr == nil && up && s.attempts == login {
-			s.unscannedLUN = nil
+			s.unscannedLUNs = nil
 		}
 	}, nil)
 }
@@ -180,12 +182,12 @@ func (s *Session) scanFor(lun uint64) error {
 	return s.Scan(lun)
 }
 
-// MarkUnscanned records that the scan of the session is not complete, and for which LUN to scan
-// after the next login.
+// MarkUnscanned records that the scan of the session is not complete, and that a LUN is to be
+// scanned for after the next login.
 func (s *Session) MarkUnscanned(lun uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.unscannedLUN = &lun
+	s.unscannedLUNs = []uint64{lun}
 }
 
 // ScanIfDue starts the scan of a session that is up and was not scanned completely.
@@ -198,7 +200,7 @@ func (s *Session) ScanIfDue() {
 func (s *Session) unscanned() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.unscannedLUN != nil
+	return len(s.unscannedLUNs) > 0
 }
 
 // Logout ends the connection when the target has requested it, and returns its Time2Wait. The

@@ -48,18 +48,18 @@ type Config struct {
 // Session is one target's session.
 type Session struct {
 	Record
-	kernel       *kernel.Session
-	config       Config
-	resolver     Resolver
-	portals      []bootspec.Portal
-	group        *uint16     // TPGT to expect
-	chap         *iscsi.CHAP // nil: none
-	offer        iscsi.Offer
-	times        times
-	timers       Timers  // as configured; mu guards Recovery
-	unscannedLUN *uint64 // see State.UnscannedLUN
+	kernel        *kernel.Session
+	config        Config
+	resolver      Resolver
+	portals       []bootspec.Portal
+	group         *uint16     // TPGT to expect
+	chap          *iscsi.CHAP // nil: none
+	offer         iscsi.Offer
+	times         times
+	timers        Timers   // as configured; mu guards Recovery
+	unscannedLUNs []uint64 // see State.UnscannedLUNs; it is replaced as a whole
 
-	mu           sync.Mutex             // guards Portals, Portal, Way, Params, TSIH, TPGT, offer, pings, told, due, fresh and attempts: a login or a scan may overlap their readers
+	mu           sync.Mutex             // guards Portals, Portal, Way, Params, TSIH, TPGT, offer, pings, told, due, unscannedLUNs and attempts: a login or a scan may overlap their readers
 	redirectedTo []netip.AddrPort       // portals of a permanent redirect
 	pings        pings                  // for the next login
 	kernelPings  pings                  // those in the kernel

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -23,9 +24,9 @@ type State struct {
 	Timers       Timers
 	// Due is set until the kernel has all of Timers.
 	Due bool
-	// UnscannedLUN, if not nil, is the LUN, in the kernel's numbering, that is still to be
-	// scanned for, or kernel.ScanAll.
-	UnscannedLUN *uint64
+	// UnscannedLUNs are the LUNs, in the kernel's numbering, that are still to be scanned for,
+	// MaxLUNs at most; kernel.ScanAll stands for all.
+	UnscannedLUNs []uint64
 }
 
 // State returns the session's state. It shares the secrets with the session.
@@ -35,7 +36,7 @@ func (s *Session) State() State {
 	return State{
 		Record: s.Record, Group: s.group, CHAP: s.chap,
 		HeaderDigest: s.offer.HeaderDigest, DataDigest: s.offer.DataDigest,
-		Timers: s.timers, Due: s.due, UnscannedLUN: s.unscannedLUN,
+		Timers: s.timers, Due: s.due, UnscannedLUNs: slices.Clone(s.unscannedLUNs),
 	}
 }
 
@@ -68,8 +69,8 @@ func AppendState(b []byte, st State) ([]byte, error) {
 	if st.Due {
 		b = append(b, "due\n"...)
 	}
-	if st.UnscannedLUN != nil {
-		b = fmt.Appendf(b, "fresh %d\n", *st.UnscannedLUN)
+	for _, lun := range st.UnscannedLUNs {
+		b = fmt.Appendf(b, "fresh %d\n", lun)
 	}
 	if c := st.CHAP; c != nil {
 		b = appendHex(fmt.Appendf(b, "user %q\n", c.User), "secret", c.Secret)
@@ -180,8 +181,11 @@ func (r *stateReader) line(key, value string) (err error) {
 			err = errState
 		}
 	case "fresh":
-		st.UnscannedLUN = new(uint64)
-		*st.UnscannedLUN, err = strconv.ParseUint(value, 10, 64)
+		var lun uint64
+		if lun, err = strconv.ParseUint(value, 10, 64); len(st.UnscannedLUNs) == MaxLUNs {
+			err = errState
+		}
+		st.UnscannedLUNs = append(st.UnscannedLUNs, lun)
 	case "recovery-tmo":
 		st.Timers.Recovery, err = parse[uint32](value, 31)
 	case "ping-interval":

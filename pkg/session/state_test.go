@@ -27,8 +27,8 @@ func testState(sid uint32) State {
 			User: "me", Secret: iscsi.NewSecret([]byte("a secret of 16 B")), TargetUser: "you",
 			TargetSecret: iscsi.NewSecret([]byte{0, 1, '\n'}), Algorithms: []iscsi.Algorithm{iscsi.SHA256, iscsi.MD5},
 		},
-		UnscannedLUN: new(uint64),
-		Timers:       Timers{Recovery: 600, PingInterval: 0, PingTimeout: 7}, Due: true,
+		UnscannedLUNs: []uint64{0, 3},
+		Timers:        Timers{Recovery: 600, PingInterval: 0, PingTimeout: 7}, Due: true,
 	}
 }
 
@@ -56,7 +56,7 @@ func written(t *testing.T, states ...State) []byte {
 
 func TestStates(t *testing.T) {
 	plain := testState(1)
-	plain.CHAP, plain.Group, plain.Portal, plain.UnscannedLUN, plain.Way = nil, nil, netip.AddrPort{}, nil, Way{}
+	plain.CHAP, plain.Group, plain.Portal, plain.UnscannedLUNs, plain.Way = nil, nil, netip.AddrPort{}, nil, Way{}
 	want := []State{plain, testState(0x123456)}
 	want[1].ISID = [6]byte{0, 2, 0x3d, 0x12, 0x34, 0x56}
 	got, err := ParseStates(written(t, want...))

@@ -15,6 +15,7 @@ import (
 const (
 	MaxStates     = 64 // sessions
 	MaxPortals    = 64 // of a session
+	MaxLUNs       = 64 // to be scanned for
 	maxAlgorithms = 8  // of CHAP
 )
 
@@ -61,6 +62,8 @@ func (st *State) check() error {
 		return fmt.Errorf("%d portals, want 1 to %d", len(st.Portals), MaxPortals)
 	case slices.ContainsFunc(st.Portals, func(p netip.AddrPort) bool { return !p.IsValid() }):
 		return errors.New("a portal without an address")
+	case len(st.UnscannedLUNs) > MaxLUNs:
+		return fmt.Errorf("%d LUNs to be scanned for, limit %d", len(st.UnscannedLUNs), MaxLUNs)
 	case len(st.Way.Device) >= unix.IFNAMSIZ:
 		return errors.New("the name of a device is too long")
 	case max(t.Recovery, t.PingInterval, t.PingTimeout) > math.MaxInt32:

@@ -193,7 +193,10 @@ func stateOf(b []byte) State {
 	st.Timers = Timers{Recovery: number(), PingInterval: number(), PingTimeout: number()}
 	switch kind := take(1)[0]; {
 	case kind&1 != 0:
-		st.Due, st.Group, st.UnscannedLUN = true, new(uint16(number())), new(uint64(number())<<32)
+		st.Due, st.Group = true, new(uint16(number()))
+		for range MaxLUNs {
+			st.UnscannedLUNs = append(st.UnscannedLUNs, uint64(number())<<32)
+		}
 		fallthrough
 	case kind&2 != 0:
 		st.CHAP = &iscsi.CHAP{User: text(), Secret: iscsi.NewSecret([]byte(text())), TargetUser: text(), TargetSecret: iscsi.NewSecret([]byte(text()))}

@@ -36,8 +36,8 @@ func TestHandedOn(t *testing.T) {
 		if got := ss.handedOn(0); got != tt.want {
 			t.Errorf("%s: handed over %v", tt.name, got)
 		}
-		if lun := tt.session.State().UnscannedLUN; (lun != nil) != tt.scan || tt.scan && *lun != tt.scans {
-			t.Errorf("%s: the agent scans %v", tt.name, lun)
+		if luns := tt.session.State().UnscannedLUNs; (len(luns) > 0) != tt.scan || tt.scan && luns[0] != tt.scans {
+			t.Errorf("%s: the agent scans %v", tt.name, luns)
 		}
 	}
 }
