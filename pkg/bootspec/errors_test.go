@@ -146,6 +146,7 @@ var bads = []struct{ key, value, cause, write string }{
 	{"iscsi_header_digest", "yes", "not a digest policy", "prefer"},
 	{"iscsi_data_digest", "", "not a digest policy", "prefer"},
 	{"iscsi_recovery_tmo", "2147484", "this is not a time", "1 to 2147483, 0 to fail I/O immediately, or -1"},
+	{"iscsi_mirror_tmo", "-1", "this is not a time", "1 to 2147483, or 0 to let arrays wait as other disks do"},
 	{"iscsi_recovery_tmo", "-", "this is not a time", "1 to 2147483, 0 to fail I/O immediately, or -1"},
 	{"iscsi_recovery_tmo", "--1", "this is not a time", "1 to 2147483, 0 to fail I/O immediately, or -1"},
 	{"iscsi_nop_interval", "2147484", "this is not a time", "1 to 2147483, or 0 for no pings"},

@@ -76,6 +76,7 @@ func (p Plan) Settings() []Setting {
 
 func (t Timers) addTo(s *settingList) {
 	s.add("I/O waits for the target", duration(t.Recovery.V), t.Recovery.From)
+	addValue(s, "mirrors wait for a target", t.Mirror)
 	if t.NoPings() {
 		s.add("pings", "off", t.noPings().From)
 		return

@@ -109,6 +109,7 @@ func loginParameters() []Parameter {
 		{"iscsi_header_digest", aliases("rd.iscsiroot.header_digest"), "none|accept|prefer|require", "CRC32C over the headers of PDUs: accept (default) offers None, then CRC32C, so that a target can require it", (*parser).headerDigest},
 		{"iscsi_data_digest", aliases("rd.iscsiroot.data_digest"), "none|accept|prefer|require", "CRC32C over the data of PDUs: accept (default) offers None, then CRC32C, so that a target can require it", (*parser).dataDigest},
 		{"iscsi_recovery_tmo", aliases("rd.iscsiroot.recovery_tmo"), "SECONDS", "how long the kernel queues I/O while a session is down before the I/O fails (default 86400, a day); 0: I/O fails immediately; -1: I/O never fails", (*parser).recoveryTimeout},
+		{"iscsi_mirror_tmo", aliases("rd.iscsiroot.mirror_tmo"), "SECONDS", "how long a session is down before it is ended, so that a mirror or RAID with enough members left goes on without its disks (default 10); 0: never", (*parser).mirrorTimeout},
 		{"iscsi_nop_interval", aliases("rd.iscsiroot.nop_interval"), "SECONDS", "how long a connection is idle before the kernel sends a NOP-Out to the target (default 15); 0: no NOP-Out is sent", (*parser).pingInterval},
 		{"iscsi_nop_timeout", aliases("rd.iscsiroot.nop_timeout"), "SECONDS", "how long the kernel waits for the answer to a NOP-Out before the connection is dropped and the session is recovered (default 30); 0: no NOP-Out is sent", (*parser).pingTimeout},
 	}

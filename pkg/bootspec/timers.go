@@ -14,7 +14,14 @@ type Timers struct {
 	Recovery     Value[time.Duration] // how long I/O is queued while the session is down; 0: it fails immediately; or Forever
 	PingInterval Value[time.Duration] // idle time before a NOP-Out; 0: none is sent
 	PingTimeout  Value[time.Duration] // for the answer to a NOP-Out; 0: none is sent
+	// Mirror is after how long a session that is down is ended, if all that is in use works
+	// without its disks; 0: never. See MirrorTimeout.
+	Mirror Value[time.Duration]
 }
+
+// MirrorTimeout is Mirror, or its default: longer than a target's restart, which costs an array no
+// resync then.
+func (t Timers) MirrorTimeout() time.Duration { return t.Mirror.Or(10 * time.Second) }
 
 // NoPings reports whether the kernel must not send NOP-Outs: one of the times is 0. The kernel
 // itself would use 5 s instead (drivers/scsi/libiscsi.c: iscsi_conn_start).
@@ -47,6 +54,15 @@ func (ps *parser) recoveryTimeout(p cmdline.Param) error {
 		d = Forever
 	}
 	set(ps, &ps.plan.Login.Timers.Recovery, d, p)
+	return nil
+}
+
+func (ps *parser) mirrorTimeout(p cmdline.Param) error {
+	d, ok := seconds(p.Value)
+	if !ok {
+		return bad(p, "this is not a time", fmt.Sprintf("a number of seconds, 1 to %d, or 0 to let arrays wait as other disks do", maxSeconds))
+	}
+	set(ps, &ps.plan.Login.Timers.Mirror, d, p)
 	return nil
 }
 

@@ -159,6 +159,7 @@ func timer(dst func(*bootspec.Plan) *bootspec.Value[time.Duration], v time.Durat
 	return func(p *bootspec.Plan, source string) { *dst(p) = from(v, source) }
 }
 
+func mirror(p *bootspec.Plan) *bootspec.Value[time.Duration]   { return &p.Login.Timers.Mirror }
 func recovery(p *bootspec.Plan) *bootspec.Value[time.Duration] { return &p.Login.Timers.Recovery }
 func pingInterval(p *bootspec.Plan) *bootspec.Value[time.Duration] {
 	return &p.Login.Timers.PingInterval
@@ -238,6 +239,8 @@ var goods = []good{
 	{"iscsi_data_digest", "require", digest(data, iscsi.RequireDigest)},
 	{"iscsi_data_digest", "CRC32C", digest(data, iscsi.RequireDigest)},
 	{"iscsi_data_digest", "none", digest(data, iscsi.NoDigest)},
+	{"iscsi_mirror_tmo", "20", timer(mirror, 20*time.Second)},
+	{"iscsi_mirror_tmo", "0", timer(mirror, 0)},
 	{"iscsi_recovery_tmo", "1", timer(recovery, time.Second)},
 	{"iscsi_recovery_tmo", "2147483", timer(recovery, 2147483*time.Second)},
 	{"iscsi_recovery_tmo", "0", warned(timer(recovery, 0), " is 0: I/O on root fails as soon as the connection is lost: write 86400 to wait for a day")},
