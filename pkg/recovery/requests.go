@@ -22,12 +22,22 @@ func (a *Agent) call(f func()) error {
 
 // Add makes the agent recover one more session, which must have been started. A connection that was
 // lost meanwhile is detected. A session that it has already is no error. Any goroutine may call it.
-func (a *Agent) Add(s Session) error {
+func (a *Agent) Add(s Session) error { return a.add(s, nil) }
+
+// Resume is Add for a session that was removed, or that takes the place of one that was, with the
+// state that it had.
+func (a *Agent) Resume(s Session, past Status) error { return a.add(s, &past) }
+
+func (a *Agent) add(s Session, past *Status) error {
 	return a.call(func() {
 		if slices.ContainsFunc(a.sessions, func(w *sessionState) bool { return w.Session == s }) {
 			return
 		}
 		w := a.track(s)
+		if past != nil {
+			w.down = nil
+			a.resume(w, *past)
+		}
 		w.scheduleInspections(a.now())
 		a.inspect(w)
 		a.changed()

@@ -30,6 +30,7 @@ func Reopen(t *kernel.Transport, st State) *Session {
 		kernelPings:   st.Timers.pings(),
 		due:           st.Due,
 		unscannedLUNs: st.UnscannedLUNs,
+		formerSID:     st.FormerSID,
 	}
 	s.offer.HeaderDigest, s.offer.DataDigest = st.HeaderDigest, st.DataDigest
 	return s
@@ -92,6 +93,7 @@ func (s *Session) Relogin(ctx context.Context, c *Connection) error {
 			return failed
 		}
 	}
+	s.endFormer(ctx, c.path)
 	_, try := s.follow(ctx, c.conn, c.path, s.othersRemain(c.path))
 	if try != nil {
 		s.moveToEnd(c.path)
@@ -99,11 +101,30 @@ func (s *Session) Relogin(ctx context.Context, c *Connection) error {
 		return failed
 	}
 	s.round = nil
+	s.mu.Lock()
+	s.formerSID = 0
+	s.mu.Unlock()
 	_ = s.ApplyRecovery() // after an error the next login does it
 	if s.unscanned() {
 		s.startScan()
 	}
 	return nil
+}
+
+// endFormer ends the session in whose place this one was made, which the target may have still, with
+// writes that it has not done yet: they must not be done after those of this session. A login with
+// its ISID ends it and its tasks (RFC 7143 6.3.5), and a logout the login. After an error this
+// session's login shows what is wrong.
+func (s *Session) endFormer(ctx context.Context, p path) {
+	s.mu.Lock()
+	former := s.formerSID
+	s.mu.Unlock()
+	if former == 0 {
+		return
+	}
+	if one, err := s.probe(ctx, nil, p, isidOf(former)); err == nil {
+		s.logoutAll(ctx, []*probe{one})
+	}
 }
 
 // othersRemain records that p's portal is tried, and reports whether there is one that was not

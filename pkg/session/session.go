@@ -58,8 +58,9 @@ type Session struct {
 	times         times
 	timers        Timers   // as configured; mu guards Recovery
 	unscannedLUNs []uint64 // see State.UnscannedLUNs; it is replaced as a whole
+	formerSID     uint32   // see State.FormerSID
 
-	mu           sync.Mutex             // guards Portals, Portal, Way, Params, TSIH, TPGT, offer, pings, told, due, unscannedLUNs and attempts: a login or a scan may overlap their readers
+	mu           sync.Mutex             // guards Portals, Portal, Way, Params, TSIH, TPGT, offer, pings, told, due, unscannedLUNs, formerSID and attempts: a login or a scan may overlap their readers
 	redirectedTo []netip.AddrPort       // portals of a permanent redirect
 	pings        pings                  // for the next login
 	kernelPings  pings                  // those in the kernel

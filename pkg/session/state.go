@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 )
 
 // State is what another process needs to log in to a session again: the Record and the
@@ -27,6 +28,19 @@ type State struct {
 	// UnscannedLUNs are the LUNs, in the kernel's numbering, that are still to be scanned for,
 	// MaxLUNs at most; kernel.ScanAll stands for all.
 	UnscannedLUNs []uint64
+	// FormerSID is the id of the kernel's session in whose place this one was made; 0: none.
+	// The target may have that one still, and ends it before this one's first login.
+	FormerSID uint32
+}
+
+// Renewed returns the state for k, which was made in the kernel in the place of the session, and
+// the LUNs to scan for after its first login.
+func (st State) Renewed(k *kernel.Session, luns []uint64) State {
+	st.FormerSID = st.SID
+	st.SID, st.HostNo, st.ISID = k.SID, k.HostNo, k.ISID()
+	st.Portal, st.Way.Source, st.Params, st.TSIH = netip.AddrPort{}, netip.Addr{}, iscsi.Params{}, 0
+	st.Due, st.UnscannedLUNs = true, luns
+	return st
 }
 
 // State returns the session's state. It shares the secrets with the session.
@@ -36,7 +50,7 @@ func (s *Session) State() State {
 	return State{
 		Record: s.Record, Group: s.group, CHAP: s.chap,
 		HeaderDigest: s.offer.HeaderDigest, DataDigest: s.offer.DataDigest,
-		Timers: s.timers, Due: s.due, UnscannedLUNs: slices.Clone(s.unscannedLUNs),
+		Timers: s.timers, Due: s.due, UnscannedLUNs: slices.Clone(s.unscannedLUNs), FormerSID: s.formerSID,
 	}
 }
 
@@ -71,6 +85,9 @@ func AppendState(b []byte, st State) ([]byte, error) {
 	}
 	for _, lun := range st.UnscannedLUNs {
 		b = fmt.Appendf(b, "fresh %d\n", lun)
+	}
+	if st.FormerSID != 0 {
+		b = fmt.Appendf(b, "former %d\n", st.FormerSID)
 	}
 	if c := st.CHAP; c != nil {
 		b = appendHex(fmt.Appendf(b, "user %q\n", c.User), "secret", c.Secret)
@@ -132,9 +149,13 @@ func (r *stateReader) check() error {
 	if r.has {
 		r.st.CHAP = &r.chap
 	}
-	sid := r.st.SID
-	r.st.ISID = [6]byte{0x00, 0x02, 0x3d, byte(sid >> 16), byte(sid >> 8), byte(sid)}
+	r.st.ISID = isidOf(r.st.SID)
 	return r.st.check()
+}
+
+// isidOf is the ISID of a session of the kernel, see kernel.Session.ISID.
+func isidOf(sid uint32) [6]byte {
+	return [6]byte{0x00, 0x02, 0x3d, byte(sid >> 16), byte(sid >> 8), byte(sid)}
 }
 
 // line takes one value in, which is in quotes if it may hold any text, as the zone of an address
@@ -186,6 +207,8 @@ func (r *stateReader) line(key, value string) (err error) {
 			err = errState
 		}
 		st.UnscannedLUNs = append(st.UnscannedLUNs, lun)
+	case "former":
+		st.FormerSID, err = parse[uint32](value, 32)
 	case "recovery-tmo":
 		st.Timers.Recovery, err = parse[uint32](value, 31)
 	case "ping-interval":

@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi/iscsitest"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel/kerneltest"
 )
 
@@ -27,8 +29,8 @@ func testState(sid uint32) State {
 			User: "me", Secret: iscsi.NewSecret([]byte("a secret of 16 B")), TargetUser: "you",
 			TargetSecret: iscsi.NewSecret([]byte{0, 1, '\n'}), Algorithms: []iscsi.Algorithm{iscsi.SHA256, iscsi.MD5},
 		},
-		UnscannedLUNs: []uint64{0, 3},
-		Timers:        Timers{Recovery: 600, PingInterval: 0, PingTimeout: 7}, Due: true,
+		UnscannedLUNs: []uint64{0, 3}, FormerSID: 77,
+		Timers: Timers{Recovery: 600, PingInterval: 0, PingTimeout: 7}, Due: true,
 	}
 }
 
@@ -56,7 +58,7 @@ func written(t *testing.T, states ...State) []byte {
 
 func TestStates(t *testing.T) {
 	plain := testState(1)
-	plain.CHAP, plain.Group, plain.Portal, plain.UnscannedLUNs, plain.Way = nil, nil, netip.AddrPort{}, nil, Way{}
+	plain.CHAP, plain.Group, plain.Portal, plain.UnscannedLUNs, plain.FormerSID, plain.Way = nil, nil, netip.AddrPort{}, nil, 0, Way{}
 	want := []State{plain, testState(0x123456)}
 	want[1].ISID = [6]byte{0, 2, 0x3d, 0x12, 0x34, 0x56}
 	got, err := ParseStates(written(t, want...))
@@ -148,5 +150,50 @@ func TestReopen(t *testing.T) {
 		if got := login[0].ISID; got != first.ISID || len(login) != 2 {
 			t.Errorf("login %d: ISID %x, %d requests", i, got, len(login))
 		}
+	}
+}
+
+// A session that was made in the place of another one ends that at the target, by a login with its
+// ISID, before its own first login, and is scanned anew; the next login does neither.
+func TestRenewed(t *testing.T) {
+	target := &iscsitest.Target{Name: targetName}
+	var order [][6]byte
+	portal := watched(t, target, func(all []opened) { order = append(order, all[len(all)-1].isid) })
+	k := kerneltest.New()
+	k.FirstSID = 0x010202
+	tr := k.Transport()
+	t.Cleanup(func() { k.Close(); _ = tr.Close() })
+	first := startSession(t, tr, Config{Initiator: initiator, Target: specOf(portal)})
+	if _, err := first.Login(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	fresh, err := Reserve(t.Context(), tr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := first.State()
+	states, err := ParseStates(written(t, old.Renewed(fresh, []uint64{2})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := Reopen(tr, states[0])
+	if s.SID != fresh.SID || s.HostNo != fresh.HostNo || s.ISID == old.ISID || s.Target != old.Target || s.At().IsValid() || !s.State().Due {
+		t.Errorf("renewed: %+v", s.Record)
+	}
+	for i := range 2 {
+		conn, err := s.Connect(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Relogin(t.Context(), conn); err != nil {
+			t.Fatal(err)
+		}
+		want := [][6]byte{old.ISID, old.ISID, s.ISID, s.ISID}
+		if !slices.Equal(order, want[:3+i]) {
+			t.Errorf("login %d: sessions %x, want %x", i, order, want[:3+i])
+		}
+	}
+	if got := s.State(); got.FormerSID != 0 {
+		t.Errorf("the former session is to be ended again: %+v", got)
 	}
 }

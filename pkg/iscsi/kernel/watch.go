@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
@@ -135,7 +137,16 @@ func (t *Transport) PortID() uint32 {
 }
 
 // End closes the connection and removes the session and its disks in any state: pending I/O fails.
-// Nothing is sent to the target.
+// Nothing is sent to the target. A session whose connection another process has removed, which ended
+// then, is removed too.
 func (s *Session) End(ctx context.Context) error {
-	return errors.Join(s.stop(ctx, stopTerm), s.Destroy(ctx))
+	stopped := s.stop(ctx, stopTerm)
+	err := s.Destroy(ctx)
+	if isErrno(err, unix.EINVAL) { // no connection: drivers/scsi/scsi_transport_iscsi.c: iscsi_if_destroy_conn
+		err = s.destroySession(ctx)
+	}
+	if err != nil {
+		return errors.Join(stopped, err)
+	}
+	return nil
 }

@@ -100,6 +100,23 @@ func TestEnd(t *testing.T) {
 	}
 }
 
+// A session without a connection, which another process has removed, is removed too.
+func TestEndWithoutConnection(t *testing.T) {
+	ended := false
+	tr, _ := open(t, func(r kerneltest.Request, b []byte) [][]byte {
+		switch r.Type {
+		case kerneltest.StopConn, kerneltest.DestroyConn:
+			return [][]byte{kerneltest.Refusal(b, unix.EINVAL)}
+		case kerneltest.DestroySession:
+			ended = true
+		}
+		return acceptAll(r, b)
+	})
+	if err := tr.Adopt(5, 3).End(t.Context()); err != nil || !ended {
+		t.Errorf("ended %v, %v", ended, err)
+	}
+}
+
 // An error of the connection after the last PDU of a login is not lost with the login's pipe.
 func TestPipeLeavesErrorsBehind(t *testing.T) {
 	tr, sock := open(t, acceptAll)
