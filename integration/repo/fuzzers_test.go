@@ -27,6 +27,7 @@ var parsers = map[string]string{
 	"pkg/lab":               "QEMU's",
 	"pkg/lab/deps":          "a distribution's",
 	"pkg/lvm":               "a disk's",
+	"pkg/md":                "a disk's",
 	"pkg/md/array":          "the kernel's",
 	"pkg/network/dhcp":      "a server's",
 	"pkg/network/dhcp4":     "a server's",
