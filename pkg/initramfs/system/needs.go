@@ -98,7 +98,7 @@ func (n *needs) device(spec, why string) {
 		n.array(Array{Device: spec}, why+", an md array", true)
 	case d.By == bootspec.ByVolume:
 		n.kind("lvm", why, true)
-		group, volume, _ := bootspec.SplitVolume(d.Text)
+		group, volume, _ := lvm.SplitDMName(d.Text)
 		for _, vg := range n.s.Groups {
 			if vg.Name == group {
 				n.volume(vg, volume, why, true)
