@@ -3,7 +3,6 @@ package volumes
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 
@@ -40,21 +39,6 @@ mkswap /dev/vg/swap_1
 `, pv, debianMiB)}
 }
 
-// DebianMirrorRecipe are two disks as Debian's installer lays out LVM on a mirror: /boot is on the
-// first, and the PV is an array of a partition of each. The rest is that of [DebianRecipe]; root is
-// for [Made.DebianMirror].
-func DebianMirrorRecipe(name string) Recipe {
-	const table = "label: gpt\nstart=1MiB, size=16MiB\nstart=17MiB, size=1260MiB, type=A19D880F-05FC-4D3B-A006-743F0F84911E\n"
-	disk := Disk{MiB: 1280, Table: table}
-	return Recipe{Name: name, Disks: []Disk{disk, disk}, Commands: fmt.Sprintf(`
-array pv --level=1 --raid-devices=2 --bitmap=internal ${1}2 ${2}2
-vgcreate vg /dev/md/pv
-lvcreate -L 64M -n swap_1 vg
-lvcreate -L %dM -n root vg
-mkswap /dev/vg/swap_1
-`, debianMiB)}
-}
-
 // DebianDisk is the disk of a [DebianRecipe] of the set with an [images.DebianRoot] on it: /boot is
 // partition 1 of its methods, and root, the volume vg/root, partition 2. It is made once and kept
 // in the cache; path becomes a clone of it.
@@ -63,51 +47,11 @@ func (m *Made) DebianDisk(recipe, kind, path string) (*images.Disk, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, err := m.debianDisk(recipe, kind, told.pieces[debianVolume], nil)
+	d, err := m.debianDisk(recipe, kind, told.pieces[debianVolume], func(tree, _ string) (string, error) { return tree, nil })
 	if err != nil {
 		return nil, fmt.Errorf("make disk of debian %s on %s: %w", kind, recipe, err)
 	}
 	return d.Clone(path)
-}
-
-// DebianMirror are the disks of a [DebianMirrorRecipe] of the set with an [images.DebianRoot] on
-// them, which has mdadm: partition 2 of each one's methods is its copy of root, and partition 1 of
-// the first is /boot. They are made in dir, which exists.
-func (m *Made) DebianMirror(recipe, kind, dir string) (first, second *images.Disk, err error) {
-	told, err := m.told(recipe)
-	if err != nil {
-		return nil, nil, err
-	}
-	copies := told.members[debianVolume]
-	if len(copies) != 2 {
-		return nil, nil, fmt.Errorf("make disks of debian %s on %s: %d copies of root", kind, recipe, len(copies))
-	}
-	mdadm, err := findFiles("mdadm", "mdadm")
-	if err != nil {
-		return nil, nil, err
-	}
-	made, err := m.debianDisk(recipe, kind, copies[:1], mdadm)
-	if err != nil {
-		return nil, nil, fmt.Errorf("make disks of debian %s on %s: %w", kind, recipe, err)
-	}
-	if first, err = made.Clone(filepath.Join(dir, "first")); err != nil {
-		return nil, nil, err
-	}
-	second = images.OpenDisk(filepath.Join(dir, "second"), debianBootAt, copies[1].Offset)
-	if _, err = images.OpenDisk(filepath.Join(m.dir, diskName(recipe, 1))).Clone(second.Path); err == nil {
-		err = copyPiece(second.Path, first.Path, copies)
-	}
-	return first, second, err
-}
-
-// copyPiece copies the first of two copies over the second.
-func copyPiece(to, from string, copies []Piece) error {
-	cmd := exec.Command("dd", "conv=sparse,notrunc", "bs=1M", "iflag=skip_bytes,count_bytes,fullblock", "oflag=seek_bytes", "status=none", "if="+from, "of="+to,
-		fmt.Sprintf("skip=%d", copies[0].Offset), fmt.Sprintf("count=%d", copies[0].Size), fmt.Sprintf("seek=%d", copies[1].Offset))
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("copy root: %w: %s", err, out)
-	}
-	return nil
 }
 
 func (m *Made) told(recipe string) (told, error) {
@@ -118,9 +62,9 @@ func (m *Made) told(recipe string) (told, error) {
 	return parseFacts(string(facts), recipe)
 }
 
-// debianDisk makes the first disk of a recipe with root in the first of the pieces, which has mdadm
-// too if that is given.
-func (m *Made) debianDisk(recipe, kind string, pieces []Piece, mdadm *files) (*images.Disk, error) {
+// debianDisk makes the first disk of a recipe with root in the first of the pieces. More is the
+// directory that root is made of instead of tree, which may be made as path.
+func (m *Made) debianDisk(recipe, kind string, pieces []Piece, more func(tree, path string) (string, error)) (*images.Disk, error) {
 	if len(pieces) == 0 || pieces[0].Disk != 0 {
 		return nil, fmt.Errorf("volume %s: %w", debianVolume, errNotLinear)
 	}
@@ -149,12 +93,9 @@ func (m *Made) debianDisk(recipe, kind string, pieces []Piece, mdadm *files) (*i
 		if err := boot.Make(path, debianBootAt); err != nil {
 			return err
 		}
-		if mdadm != nil {
-			merged := filepath.Join(filepath.Dir(path), "root")
-			if err := mdadm.merge(merged, tree); err != nil {
-				return err
-			}
-			tree = merged
+		tree, err := more(tree, filepath.Join(filepath.Dir(path), "root"))
+		if err != nil {
+			return err
 		}
 		return images.Filesystem{MiB: debianMiB, Directory: tree}.Make(path, pieces[0].Offset)
 	})

@@ -2,10 +2,8 @@ package volumes
 
 import (
 	"debug/elf"
-	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path"
 	"path/filepath"
 
@@ -34,21 +32,6 @@ func Mdadm() (images.Tree, error) {
 	}
 	t := images.Tree{}
 	return t, f.addProgram(t, "sbin/mdadm")
-}
-
-// merge makes the directory to, which has the files of a root by hard links, and the packages' with
-// the configuration that mdadm's installation writes.
-func (f *files) merge(to, root string) error {
-	const script = `set -e
-cp -al "$2" "$1"
-tar -C "$3" -c sbin etc lib/udev lib/systemd usr/share/mdadm | tar -C "$1" -x --keep-directory-symlink
-mkdir -p "$1/etc/mdadm"
-printf 'HOMEHOST <system>\nMAILADDR root\n' >"$1/etc/mdadm/mdadm.conf"
-`
-	if out, err := exec.Command("sh", "-c", script, "merge", to, root, f.dir).CombinedOutput(); err != nil {
-		return fmt.Errorf("add mdadm to %s: %w: %s", root, err, out)
-	}
-	return nil
 }
 
 // loader is what the kernel starts a program by.
