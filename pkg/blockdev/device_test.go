@@ -163,7 +163,7 @@ func inspected(t *testing.T, name string, start map[string]string) ([]*Device, e
 		t.Fatal(err)
 	}
 	all := append([]*Device{disk}, parts...)
-	return all, Inspect(sys, dev, all)
+	return all, Inspect(t.Context(), sys, dev, all)
 }
 
 func TestInspect(t *testing.T) {

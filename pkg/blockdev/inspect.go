@@ -2,6 +2,7 @@ package blockdev
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -19,14 +20,14 @@ type Content struct {
 }
 
 // Inspect reads the partition tables and superblocks of devices, each of which follows the devices
-// below it. sys is the mount point of sysfs, dev that of devtmpfs. It fails if there are partitions
-// without a table; other errors are in Content.
-func Inspect(sys, dev string, devices []*Device) error {
+// below it, as by Open. sys is the mount point of sysfs, dev that of devtmpfs. It fails if there
+// are partitions without a table; other errors are in Content.
+func Inspect(ctx context.Context, sys, dev string, devices []*Device) error {
 	var failed error
 	for _, d := range devices {
 		if d.Kind != KindPartition {
 			var err error
-			d.table, err = readTable(filepath.Join(dev, d.Name), d.SectorSize)
+			d.table, err = readTable(ctx, filepath.Join(dev, d.Name), d.SectorSize)
 			d.IDs = diskIDs(sys, d.Name)
 			if parted := func(p *Device) bool { return has(p.Parents, d.Name) }; err != nil && slices.ContainsFunc(devices, parted) {
 				failed = errors.Join(failed, fmt.Errorf("%s has partitions but %w", d.Name, err))
@@ -34,7 +35,7 @@ func Inspect(sys, dev string, devices []*Device) error {
 		}
 		d.setEntry()
 		d.Content = &Content{}
-		d.Content.FS, d.Content.Err = ProbeDevice(filepath.Join(dev, d.Name))
+		d.Content.FS, d.Content.Err = ProbeDevice(ctx, filepath.Join(dev, d.Name))
 	}
 	return failed
 }
@@ -52,8 +53,8 @@ func (d *Device) setEntry() {
 }
 
 // readTable reads a disk's partition table.
-func readTable(path string, sector int64) ([]Partition, error) {
-	f, err := os.Open(path)
+func readTable(ctx context.Context, path string, sector int64) ([]Partition, error) {
+	f, err := Open(ctx, path)
 	if err != nil {
 		return nil, err
 	}

@@ -1,10 +1,10 @@
 package blockdev
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 
@@ -68,14 +68,14 @@ func (e *AmbiguousError) Error() string {
 	return "has the superblocks of several file systems: " + strings.Join(types, ", ")
 }
 
-// ProbeDevice is Probe on a device node.
-func ProbeDevice(path string) (Filesystem, error) {
-	f, err := os.Open(path)
+// ProbeDevice is Probe on a device node, which is read as by Open.
+func ProbeDevice(ctx context.Context, path string) (Filesystem, error) {
+	f, err := Open(ctx, path)
 	if err != nil {
 		return Filesystem{}, fmt.Errorf("probe %s: %w", path, err)
 	}
 	defer func() { _ = f.Close() }()
-	size, err := f.Seek(0, io.SeekEnd)
+	size, err := f.Size()
 	if err != nil {
 		return Filesystem{}, fmt.Errorf("probe %s: %w", path, err)
 	}

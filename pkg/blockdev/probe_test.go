@@ -22,7 +22,7 @@ func TestProbeExtVariants(t *testing.T) {
 		"ext4-bigalloc-64k.sb": "ext4",
 	}
 	for name, want := range tests {
-		got, err := ProbeDevice(filepath.Join("testdata", name))
+		got, err := ProbeDevice(t.Context(), filepath.Join("testdata", name))
 		if got.Type != want || err != nil {
 			t.Errorf("%s: got %+v, %v, want %q", name, got, err, want)
 		}
@@ -113,10 +113,10 @@ func TestProbeNothing(t *testing.T) {
 			t.Errorf("%s: %+v, %v", name, fsys, err)
 		}
 	}
-	if _, err := ProbeDevice("testdata"); err == nil || errors.Is(err, ErrNoFilesystem) {
+	if _, err := ProbeDevice(t.Context(), "testdata"); err == nil || errors.Is(err, ErrNoFilesystem) {
 		t.Errorf("a directory: %v", err)
 	}
-	if _, err := ProbeDevice("testdata/none"); !errors.Is(err, os.ErrNotExist) {
+	if _, err := ProbeDevice(t.Context(), "testdata/none"); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no file: %v", err)
 	}
 }

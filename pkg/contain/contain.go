@@ -7,6 +7,7 @@
 package contain
 
 import (
+	"context"
 	"fmt"
 	"runtime/debug"
 	"strings"
@@ -52,3 +53,30 @@ func Func(where string, f func(), failed func(error)) func() {
 // Go runs f, wrapped as by Func, in a new goroutine. It ends when f returns: the caller says beside
 // the call what makes f return.
 func Go(where string, f func(), failed func(error)) { go Func(where, f, failed)() }
+
+// Within runs f, which ctx does not end, such as a system call, in a goroutine of its own, and
+// returns its error, or that of ctx once it has ended. f is left there then, until it returns: what
+// it writes to must not be read any more. If it still succeeds, late is called in its goroutine, to
+// give back what f has taken; nil: that is nothing.
+func Within(ctx context.Context, f func() error, late func()) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	done := make(chan error) // nothing is sent to a caller that has returned
+	answer := func(err error) {
+		select {
+		case done <- err:
+		case <-ctx.Done():
+			if err == nil && late != nil {
+				late()
+			}
+		}
+	}
+	Go("", func() { answer(f()) }, answer)
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

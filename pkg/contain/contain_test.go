@@ -1,6 +1,7 @@
 package contain
 
 import (
+	"context"
 	"errors"
 	"io"
 	"strings"
@@ -40,4 +41,43 @@ func TestGo(t *testing.T) {
 	all.Go(Func("c", func() { panic("d") }, nil))
 	all.Go(Func("e", func() {}, func(err error) { t.Errorf("failed without a panic: %v", err) }))
 	all.Wait()
+}
+
+// A call that does not return is left, and gives back what it gets later. Errors and panics come
+// through.
+func TestWithin(t *testing.T) {
+	if err := Within(t.Context(), func() error { return nil }, nil); err != nil {
+		t.Error(err)
+	}
+	if err := Within(t.Context(), func() error { return io.EOF }, nil); err != io.EOF {
+		t.Error(err)
+	}
+	var p *PanicError
+	if err := Within(t.Context(), func() error { panic("torn") }, nil); !errors.As(err, &p) {
+		t.Error(err)
+	}
+	for _, failed := range []error{nil, io.EOF} {
+		ctx, cancel := context.WithCancel(t.Context())
+		release, given, ended := make(chan struct{}), make(chan struct{}, 1), make(chan struct{})
+		err := Within(ctx, func() error {
+			defer close(ended)
+			cancel()
+			<-release
+			return failed
+		}, func() { given <- struct{}{} })
+		if !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+		close(release)
+		<-ended
+		if failed == nil {
+			<-given
+		}
+		if err := Within(ctx, func() error { t.Error("called after the end"); return nil }, nil); err == nil {
+			t.Error("no error after the end")
+		}
+		if len(given) > 0 {
+			t.Error("given back what was not taken")
+		}
+	}
 }

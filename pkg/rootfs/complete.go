@@ -41,7 +41,7 @@ func (st *Storage) adopt(ctx context.Context, p paths, disks []*blockdev.Device)
 	for _, a := range st.active {
 		all = append(all, &a.assembly)
 	}
-	for _, d := range st.volumeLayer(p, volumes.Filter{}).Complete(all, sk.devices) {
+	for _, d := range st.volumeLayer(ctx, p, volumes.Filter{}).Complete(all, sk.devices) {
 		st.Log.Infof("%s is a physical volume of a volume group in use: it stays attached", d.Name)
 	}
 }

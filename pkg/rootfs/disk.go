@@ -102,6 +102,10 @@ func (st *Storage) leaveScan(sc *sessionScan) {
 		st.Sessions.Later(sc.index, func(ctx context.Context) {
 			defer context.AfterFunc(ctx, contain.Func("end of a scan", sc.cancel, nil))()
 			<-sc.done
+			if ctx.Err() != nil {
+				st.calls.wait(st.Sessions.List()[sc.index].SID)
+				return
+			}
 			if sc.err != nil && sequence.Retryable(sc.err) {
 				st.LateDisks(ctx, sc.index)
 			}
@@ -206,7 +210,8 @@ func lunEncodings(l iscsi.LUN) []uint64 {
 }
 
 // LateDisks finds the disks of a target that came up after the others, or came back. The step
-// "root" adds them.
+// "root" adds them. After ctx it ends with the system call that it is in, so that its caller can
+// end the session where that does not return.
 func (st *Storage) LateDisks(ctx context.Context, i int) {
 	n := sequence.RetryLog{Log: st.Log, Step: "disk"}
 	pause := sequence.Backoff{}
@@ -214,6 +219,7 @@ func (st *Storage) LateDisks(ctx context.Context, i int) {
 		luns, err := st.sessionDisks(ctx, i)
 		switch {
 		case ctx.Err() != nil:
+			st.calls.wait(st.Sessions.List()[i].SID)
 			return
 		case err != nil && sequence.Retryable(err):
 			n.Failed(err)

@@ -46,11 +46,11 @@ func (st *Storage) inspectAll(ctx context.Context, p paths) (devices []*blockdev
 			continue
 		}
 		what := "reading the partitions and superblocks of " + d.Name
-		found, err := askTarget(ctx, st, i, askLimit, what, func(ctx context.Context) ([]*blockdev.Device, error) {
+		found, err := askTarget(ctx, st, i, askLimit, what, func(context.Context) ([]*blockdev.Device, error) {
 			// Only partitions: this may outlive the call, so it must not activate
-			// anything.
+			// anything. The reads are left with the step: askTarget has the limit.
 			disk := []*blockdev.Device{d}
-			return stand(ctx, p, []blockdev.Layer{&partitions{p.sys}}, disk).inspect(p, d)
+			return stand(ctx, p, []blockdev.Layer{&partitions{p.sys}}, disk).inspect(ctx, p, d)
 		})
 		if err != nil {
 			st.Log.Debugf("%v", err)

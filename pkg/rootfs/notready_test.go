@@ -99,13 +99,14 @@ func TestIsReady(t *testing.T) {
 		if err := os.Symlink("sde", "/dev/sde"); err != nil {
 			t.Fatal(err)
 		}
+		sc := scanner{st: New(Config{}), s: someSessions(1)[0]}
 		for _, tt := range []struct {
 			disk  string
 			ready bool
 			err   error
 		}{{"sda", true, nil}, {"sdb", false, nil}, {"sdc", false, nil}, {"", false, nil}, {"sde", false, unix.ELOOP}} {
 			u := *ourDisk(tt.disk, 0, 0).LUN
-			if ready, err := isReady(t.Context(), u); ready != tt.ready || !errors.Is(err, tt.err) {
+			if ready, err := sc.isReady(t.Context(), u); ready != tt.ready || !errors.Is(err, tt.err) {
 				t.Errorf("%q: %v, %v", tt.disk, ready, err)
 			}
 		}

@@ -55,6 +55,9 @@ func (st *Storage) whileTargetsCome(ctx context.Context, search func() error) er
 		changed := st.Sessions.Changed()
 		waits := st.Sessions.Waiting()
 		err := search()
+		if ctx.Err() != nil {
+			return err // members were not read
+		}
 		if st.degradable(err) && (len(waits) == 0 || time.Since(began) >= degradedWait) {
 			st.Log.Warnf("%v: activating it without them", err)
 			st.degraded = true
@@ -242,15 +245,15 @@ func (st *Storage) probe(ctx context.Context, d *blockdev.Device) (Volume, error
 		return Volume{Device: d, FSType: given.V}, nil
 	}
 	if given.Given() {
-		fsys, err := blockdev.ProbeDevice(d.Path())
+		fsys, err := blockdev.ProbeDevice(ctx, d.Path())
 		return Volume{Device: d, FSType: pick(given.V, fsys, err), Dirty: fsys.Dirty}, nil
 	}
-	return probeType(d)
+	return probeType(ctx, d)
 }
 
 // probeType finds a device's file system by its superblock.
-func probeType(d *blockdev.Device) (Volume, error) {
-	fsys, err := blockdev.ProbeDevice(d.Path())
+func probeType(ctx context.Context, d *blockdev.Device) (Volume, error) {
+	fsys, err := blockdev.ProbeDevice(ctx, d.Path())
 	if err == nil {
 		if err = fsys.Root(); err != nil {
 			err = fmt.Errorf("probe %s: %w", d.Path(), err)

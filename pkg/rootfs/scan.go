@@ -5,13 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
-	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
@@ -31,10 +27,7 @@ type scanner struct {
 // scan scans for a LUN and returns its disks. The SCSI devices exist after the scan; their disks
 // are made by another thread of the kernel, which announces them when their partitions are known.
 func (sc scanner) scan(ctx context.Context, lun uint64) ([]blockdev.LUN, error) {
-	end := sequence.Blocking(ctx, fmt.Sprintf("scan of session %d", sc.s.SID))
-	err := sc.s.Scan(lun)
-	end()
-	if err != nil {
+	if err := sc.once(ctx, describeScan(sc.s.SID, lun), func() error { return sc.s.Scan(lun) }); err != nil {
 		return nil, err
 	}
 	var found []blockdev.LUN
@@ -61,9 +54,21 @@ func (sc scanner) scan(ctx context.Context, lun uint64) ([]blockdev.LUN, error) 
 				sc.st.Log.Warnf("%v: waiting for it", missing)
 				logged = true
 			}
-			rescan(ctx, missing.lun)
+			sc.rescan(ctx, missing.lun)
 		}
 	}
+}
+
+// once runs a system call that waits for the session's target.
+func (sc scanner) once(ctx context.Context, what string, call func() error) error {
+	return sc.st.calls.once(ctx, sc.s.SID, what, call)
+}
+
+func describeScan(sid uint32, lun uint64) string {
+	if lun == kernel.ScanAll {
+		return fmt.Sprintf("scan of session %d", sid)
+	}
+	return fmt.Sprintf("scan of session %d for lun %v", sid, iscsi.KernelLUN(lun))
 }
 
 // look returns the session's disks that are ready, and an error for one that is not.
@@ -79,7 +84,7 @@ func (sc scanner) look(ctx context.Context, lun uint64) (found []blockdev.LUN, m
 		if err := sc.probeAgain(ctx, u); err != nil {
 			return nil, nil, err
 		}
-		ready, err := isReady(ctx, u)
+		ready, err := sc.isReady(ctx, u)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -99,8 +104,7 @@ func (sc scanner) probeAgain(ctx context.Context, u blockdev.LUN) error {
 		return nil
 	}
 	sc.probed[u.Disk] = true
-	defer sequence.Blocking(ctx, "probe of "+u.Disk)()
-	return blockdev.ProbeAgain("/sys", "/dev", u.Disk)
+	return sc.once(ctx, "probe of "+u.Disk, func() error { return blockdev.ProbeAgain("/sys", "/dev", u.Disk) })
 }
 
 // readyLimit is for how long a disk that is not ready is waited for without a message.
@@ -121,12 +125,11 @@ func (st *Storage) lookFor(ctx context.Context, look func(uevent.Event) (bool, e
 // size. If that fails, the disk is still not ready, and is rescanned later. A LUN without a disk is
 // still being probed: the kernel waits up to 100 s for it to spin up (drivers/scsi/sd.c:
 // sd_spinup_disk).
-func rescan(ctx context.Context, u blockdev.LUN) {
+func (sc scanner) rescan(ctx context.Context, u blockdev.LUN) {
 	if u.Disk == "" {
 		return
 	}
-	defer sequence.Blocking(ctx, "rescan of "+u.Disk)()
-	_ = blockdev.ProbeAgain("/sys", "/dev", u.Disk)
+	_ = sc.once(ctx, "probe of "+u.Disk, func() error { return blockdev.ProbeAgain("/sys", "/dev", u.Disk) })
 }
 
 // notReadyError is a LUN whose disk cannot be used yet.
@@ -161,21 +164,23 @@ func (e *notReadyError) Hint() string {
 // isReady reports whether a unit has a disk that can be opened and has a size. The kernel looks for
 // partitions before it lets an open succeed (block/bdev.c: blkdev_get_whole), so they are known
 // then.
-func isReady(ctx context.Context, u blockdev.LUN) (bool, error) {
+func (sc scanner) isReady(ctx context.Context, u blockdev.LUN) (bool, error) {
 	if u.Disk == "" {
 		return false, nil
 	}
-	defer sequence.Blocking(ctx, "open of "+u.Disk)()
-	fd, err := unix.Open("/dev/"+u.Disk, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	switch err {
-	case nil:
+	err := sc.once(ctx, "open of "+u.Disk, func() error {
+		f, err := os.Open("/dev/" + u.Disk)
+		if err != nil {
+			return err
+		}
+		return f.Close()
+	})
+	switch {
+	case err == nil:
 		d, err := blockdev.Read("/sys", u.Disk)
-		return err != nil || d.Size > 0, unix.Close(fd)
-	case unix.ENOENT:
+		return err != nil || d.Size > 0, nil
+	case errors.Is(err, os.ErrNotExist), temporary(err):
 		return false, nil
 	}
-	if slices.Contains(temporaryErrors, error(err)) {
-		return false, nil
-	}
-	return false, &os.PathError{Op: "open", Path: "/dev/" + u.Disk, Err: err}
+	return false, err
 }

@@ -146,7 +146,7 @@ func (st *Storage) searchWith(ctx context.Context, p paths, disks []*blockdev.De
 	standing := st.stackOf(ctx, p, disks, f)
 	for _, d := range disks {
 		end := sequence.Blocking(ctx, "reading the partitions and superblocks of "+d.Name)
-		found, err := standing.inspect(p, d)
+		found, err := standing.inspect(ctx, p, d)
 		end()
 		if errors.Is(err, blockdev.ErrNoTable) {
 			st.Log.Debugf("%v", err)

@@ -20,7 +20,7 @@ func TestSearchSessionsOnly(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fsys, err := blockdev.ProbeDevice("../blockdev/testdata/ext4.sb")
+	fsys, err := blockdev.ProbeDevice(t.Context(), "../blockdev/testdata/ext4.sb")
 	if err != nil || fsys.UUID == "" {
 		t.Fatal(fsys, err)
 	}

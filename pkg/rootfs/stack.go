@@ -123,12 +123,12 @@ func (sk *stack) on(disk *blockdev.Device) ([]*blockdev.Device, error) {
 }
 
 // inspect reads the contents of these devices.
-func (sk *stack) inspect(p paths, disk *blockdev.Device) ([]*blockdev.Device, error) {
+func (sk *stack) inspect(ctx context.Context, p paths, disk *blockdev.Device) ([]*blockdev.Device, error) {
 	devices, err := sk.on(disk)
 	if err != nil {
 		return nil, err
 	}
-	return devices, blockdev.Inspect(p.sys, p.dev, devices)
+	return devices, blockdev.Inspect(ctx, p.sys, p.dev, devices)
 }
 
 // stackOf runs the layers over disks, and notes what was activated. A volume may stand on other
@@ -137,7 +137,7 @@ func (st *Storage) stackOf(ctx context.Context, p paths, disks []*blockdev.Devic
 	all := []blockdev.Layer{&partitions{p.sys}}
 	var lv *volumes.Layer
 	if !want.None() {
-		lv = st.volumeLayer(p, want)
+		lv = st.volumeLayer(ctx, p, want)
 		all = append(all, lv)
 		disks = slices.Clone(disks)
 		for _, d := range st.allDisks() {

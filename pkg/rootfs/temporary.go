@@ -164,9 +164,9 @@ func (st *Storage) probeAgain(ctx context.Context, list []unread) {
 			continue // its session is created again
 		}
 		limited, cancel := context.WithTimeout(ctx, readyLimit)
-		err := st.Sessions.RepeatIfLost(limited, st.Sessions.List()[i], func(bool) error {
-			defer sequence.Blocking(ctx, "probe of "+u.disk)()
-			return blockdev.ProbeAgain("/sys", "/dev", u.disk)
+		s := st.Sessions.List()[i]
+		err := st.Sessions.RepeatIfLost(limited, s, func(bool) error {
+			return st.calls.once(limited, s.SID, "probe of "+u.disk, func() error { return blockdev.ProbeAgain("/sys", "/dev", u.disk) })
 		})
 		cancel()
 		if err != nil {

@@ -96,7 +96,7 @@ func (st *Storage) mountUsrFrom(ctx context.Context, e switchroot.Entry, want bo
 	}
 	c := Volume{Device: devices[0], FSType: e.FSType}
 	if e.FSType == "auto" {
-		if c, err = probeType(devices[0]); err != nil {
+		if c, err = probeType(ctx, devices[0]); err != nil {
 			return err
 		}
 	}

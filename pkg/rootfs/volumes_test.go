@@ -23,7 +23,7 @@ func ext4(t *testing.T) ([]byte, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fsys, err := blockdev.ProbeDevice(path)
+	fsys, err := blockdev.ProbeDevice(t.Context(), path)
 	if err != nil || fsys.UUID == "" {
 		t.Fatal(fsys, err)
 	}

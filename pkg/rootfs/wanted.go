@@ -1,6 +1,7 @@
 package rootfs
 
 import (
+	"context"
 	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
@@ -37,8 +38,8 @@ func (st *Storage) volumeKernel() volumes.Kernel {
 }
 
 // volumeLayer returns the layer of the volumes that a search wants.
-func (st *Storage) volumeLayer(p paths, want volumes.Filter) *volumes.Layer {
-	return &volumes.Layer{Sys: p.sys, Dev: p.dev, Want: want, Kernel: st.volumeKernel(), Temporary: temporary, Warnf: st.Log.Warnf}
+func (st *Storage) volumeLayer(ctx context.Context, p paths, want volumes.Filter) *volumes.Layer {
+	return &volumes.Layer{Sys: p.sys, Dev: p.dev, Want: want, Kernel: st.volumeKernel(), Open: opener(ctx), Temporary: temporary, Warnf: st.Log.Warnf}
 }
 
 // Made returns the devices that the volumes in use are made of, each once, the lowest first.

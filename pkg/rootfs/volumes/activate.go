@@ -38,6 +38,9 @@ type Mapper interface {
 // link to the last as udev does. What it has made is removed after an error.
 func (l *Layer) Activate(ctx context.Context, a blockdev.Assembly) (devices []*blockdev.Device, err error) {
 	p := a.Plan.(*assembly)
+	if err := ctx.Err(); err != nil { // members that were not read any more seem to be missing
+		return nil, err
+	}
 	c, err := l.Kernel.Open(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("logical volume %s: %w", p.name, sequence.WithHint(err, "build the image with --storage lvm"))
@@ -52,7 +55,7 @@ func (l *Layer) Activate(ctx context.Context, a blockdev.Assembly) (devices []*b
 	if err == nil {
 		d, err = l.deviceOf(m.numbers[p.volumes[len(p.volumes)-1].Name])
 	}
-	if err == nil && p.unread && !l.hasContents(d) {
+	if err == nil && p.unread && !l.hasContents(ctx, d) {
 		m.undo()
 		return nil, nil // not the one that is wanted
 	}
@@ -68,8 +71,8 @@ func (l *Layer) Activate(ctx context.Context, a blockdev.Assembly) (devices []*b
 }
 
 // hasContents reports whether a volume that only the kernel could read has the wanted superblock.
-func (l *Layer) hasContents(d *blockdev.Device) bool {
-	fsys, err := blockdev.ProbeDevice(filepath.Join(l.Dev, d.Name))
+func (l *Layer) hasContents(ctx context.Context, d *blockdev.Device) bool {
+	fsys, err := blockdev.ProbeDevice(ctx, filepath.Join(l.Dev, d.Name))
 	return err == nil && l.Want.Match(fsys)
 }
 

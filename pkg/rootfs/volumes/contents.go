@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -52,7 +51,7 @@ func (l *Layer) matches(name string, plan []lvm.Volume) (readable, ok bool) {
 }
 
 // contents opens what a volume would contain.
-func (l *Layer) contents(plan []lvm.Volume) (files []*os.File, top io.ReaderAt, err error) {
+func (l *Layer) contents(plan []lvm.Volume) (files []*blockdev.File, top io.ReaderAt, err error) {
 	made := map[string]uint32{} // volumes have numbers of major 0 here, which no device has
 	readers := map[table.Number]io.ReaderAt{}
 	number := func(ref lvm.Ref) (table.Number, bool) {
@@ -66,7 +65,7 @@ func (l *Layer) contents(plan []lvm.Volume) (files []*os.File, top io.ReaderAt, 
 		}
 		n := table.Number(d.Number)
 		if readers[n] == nil {
-			f, ferr := os.Open(filepath.Join(l.Dev, d.Name))
+			f, ferr := l.Open(filepath.Join(l.Dev, d.Name))
 			if ferr != nil {
 				err = ferr
 				return n, false
@@ -90,7 +89,7 @@ func (l *Layer) contents(plan []lvm.Volume) (files []*os.File, top io.ReaderAt, 
 	return files, top, nil
 }
 
-func closeAll(files []*os.File) {
+func closeAll(files []*blockdev.File) {
 	for _, f := range files {
 		_ = f.Close()
 	}

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"sort"
@@ -23,6 +22,8 @@ type Layer struct {
 	Sys, Dev string // the mount points of sysfs and devtmpfs
 	Want     Filter
 	Kernel   Kernel
+	// Open opens a device for reading until the search ends.
+	Open func(path string) (*blockdev.File, error)
 	// Temporary reports whether an error of a read may be temporary.
 	Temporary func(error) bool
 	Warnf     func(format string, args ...any)
@@ -167,7 +168,7 @@ var errBelow = errors.New("not a physical volume itself")
 // label reads a device's label, and the metadata behind it. The label at the begin of a member of
 // an md array is that of the array, whose superblock may be at the end.
 func (l *Layer) label(d *blockdev.Device) (lvm.PV, error) {
-	f, err := os.Open(filepath.Join(l.Dev, d.Name))
+	f, err := l.Open(filepath.Join(l.Dev, d.Name))
 	if err != nil {
 		return lvm.PV{}, err
 	}

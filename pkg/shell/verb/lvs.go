@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -51,7 +50,7 @@ func volumeGroups(ctx context.Context, sys, dev string) (groups []lvm.Group, err
 			continue
 		}
 		for _, d := range devices {
-			pv, err := readLabel(dev, d)
+			pv, err := readLabel(ctx, dev, d)
 			switch {
 			case ctx.Err() != nil:
 				return nil, nil, ctx.Err()
@@ -66,8 +65,8 @@ func volumeGroups(ctx context.Context, sys, dev string) (groups []lvm.Group, err
 	return groups, append(errs, problems...), nil
 }
 
-func readLabel(dev string, d *blockdev.Device) (lvm.PV, error) {
-	f, err := os.Open(filepath.Join(dev, d.Name))
+func readLabel(ctx context.Context, dev string, d *blockdev.Device) (lvm.PV, error) {
+	f, err := blockdev.Open(ctx, filepath.Join(dev, d.Name))
 	if err != nil {
 		return lvm.PV{}, err
 	}

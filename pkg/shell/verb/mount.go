@@ -17,7 +17,7 @@ func mountVerb() Verb {
 	return Verb{
 		Name: "mount", Args: "[-t TYPE] [-o OPTIONS] [DEVICE DIR]", Help: "mount a file system, or list what is mounted", Group: System,
 		More: "without -t the superblock gives the type; -r, -o ro: read-only; -B, -o bind: a directory, or a file, again elsewhere\n-o remount,rw DIR changes what is mounted there\nDIR is made if it is not there",
-		Run: func(_ context.Context, c *Call) error {
+		Run: func(ctx context.Context, c *Call) error {
 			o, args, err := c.options("t:o:rwBnv")
 			if err != nil {
 				return err
@@ -38,15 +38,15 @@ func mountVerb() Verb {
 			if len(args) != 2 {
 				return usage("needs a device and a directory")
 			}
-			return c.mount(args[0], c.Path(args[1]), o['t'], flags, data)
+			return c.mount(ctx, args[0], c.Path(args[1]), o['t'], flags, data)
 		},
 	}
 }
 
-func (c *Call) mount(device, dir, fstype string, flags uintptr, data string) error {
+func (c *Call) mount(ctx context.Context, device, dir, fstype string, flags uintptr, data string) error {
 	probed := flags&(unix.MS_BIND|unix.MS_REMOUNT) == 0 && fstype == ""
 	if probed {
-		fsys, err := blockdev.ProbeDevice(c.Path(device))
+		fsys, err := blockdev.ProbeDevice(ctx, c.Path(device))
 		if err != nil {
 			return fmt.Errorf("%w: name it with -t TYPE", err)
 		}
@@ -139,7 +139,7 @@ func blkidVerb() Verb {
 			if err != nil {
 				return err
 			}
-			_ = blockdev.Inspect("/sys", "/dev", devices) // without a table the partitions are shown too
+			_ = blockdev.Inspect(ctx, "/sys", "/dev", devices) // without a table the partitions are shown too
 			for _, d := range devices {
 				if err := c.Printf("%s\n", d.Describe()); err != nil {
 					return err
