@@ -63,22 +63,16 @@ func makeNode(path string) error {
 func (c *Control) Close() error { return c.close() }
 
 // ioctl may be interrupted while it waits for I/O (drivers/md/dm.c: dm_wait_for_completion);
-// nothing has been done then.
+// nothing has been done then. It allocates nothing: see [Control.Exchange].
 func ioctl(file *os.File, command uint, b []byte) error {
-	raw, err := file.SyscallConn()
-	if err != nil {
-		return err
-	}
 	errno := unix.EINTR
-	for errno == unix.EINTR && err == nil {
-		err = raw.Control(func(fd uintptr) {
-			_, _, errno = unix.Syscall(unix.SYS_IOCTL, fd, uintptr(command), uintptr(unsafe.Pointer(&b[0])))
-		})
+	for errno == unix.EINTR {
+		_, _, errno = unix.Syscall(unix.SYS_IOCTL, file.Fd(), uintptr(command), uintptr(unsafe.Pointer(&b[0])))
 	}
-	if err == nil && errno != 0 {
-		err = errno
+	if errno != 0 {
+		return errno
 	}
-	return err
+	return nil
 }
 
 // The buffer's size at first, as libdevmapper has it, and the limit to which it grows.

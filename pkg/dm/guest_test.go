@@ -240,6 +240,7 @@ func (g *guest) swap() {
 	if got, err := g.Table("swap"); err != nil || !reflect.DeepEqual(got, linear(12)) {
 		g.Errorf("table %v, %v", got, err)
 	}
+	g.exchange(linear(12), linear(13))
 	if err := g.Remove("swap", 0); !errors.Is(err, unix.EBUSY) {
 		g.Errorf("remove of an open device: %v", err)
 	}
@@ -255,6 +256,30 @@ func (g *guest) swap() {
 			break
 		} else if time.Now().After(deadline) {
 			g.Fatal("the device is there: ", err)
+		}
+	}
+}
+
+// exchange: after an error the device goes on with its old table.
+func (g *guest) exchange(old, fresh table.Table) {
+	swap := Change{Name: "swap", Old: old, ReadOnly: true, Hold: true}
+	for _, c := range []struct {
+		changes []Change
+		err     error
+		want    table.Table
+	}{
+		{[]Change{{Name: "no-such", Old: old, Hold: true}, swap}, unix.ENXIO, old},
+		{[]Change{swap}, nil, fresh},
+	} {
+		if err := g.Load("swap", fresh, ReadOnly); err != nil {
+			g.Error(err)
+		}
+		if err := g.Exchange(c.changes); !errors.Is(err, c.err) {
+			g.Errorf("exchange: %v, want %v", err, c.err)
+		}
+		got, err := g.Table("swap")
+		if info, _ := g.Info("swap"); err != nil || !reflect.DeepEqual(got, c.want) || info.Suspended || info.Inactive || !info.ReadOnly {
+			g.Errorf("exchange: table %v, %v, want %v, state %+v", got, err, c.want, info)
 		}
 	}
 }
