@@ -16,6 +16,7 @@ var order = []string{
 	"pkg/rootfs",
 	"pkg/shutdown",
 	"pkg/recovery/disks",
+	"pkg/recovery/legs",
 	"pkg/recovery",
 	"pkg/recovery/uplink",
 	"pkg/recovery/agent",

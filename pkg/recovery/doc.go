@@ -10,4 +10,5 @@
 //	pkg/recovery/agent   the processes that stay: supervisor, worker, hand-over of state
 //	pkg/recovery/uplink  the network that the boot brought up: addresses, routes, leases
 //	pkg/recovery/disks   the disks' retries and time-outs
+//	pkg/recovery/legs    the legs of LVM's raids, when their disks are there again
 package recovery

@@ -15,6 +15,10 @@ const (
 	MarkName     = "shutdown" // Mark
 )
 
+// Refreshing is a file with the names of dm devices whose tables the agent is changing, the lowest
+// first, one on a line. It is there only meanwhile.
+const Refreshing = Dir + "/refreshing"
+
 // Path is where a file is.
 func Path(name string) string { return Dir + "/" + name }
 

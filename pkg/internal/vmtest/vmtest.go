@@ -29,6 +29,9 @@ const limit = 5 * time.Minute
 type Machine struct {
 	// Disk is an image that is Disk inside; none if empty. The machine writes to it.
 	Disk string
+	// SCSI are images that are /dev/sda, /dev/sdb and so on inside, of one host adapter: they
+	// can be removed and found again. Each of them is written to.
+	SCSI []string
 	// FileSystems are those whose drivers are loaded.
 	FileSystems []string
 	// Modules are others that are loaded.
@@ -81,6 +84,12 @@ func (m Machine) run(t *testing.T) (console string, err error) {
 		modules, strings.Join(slices.Concat(drivers, m.FileSystems, m.Modules), ","), t.Name())}
 	if m.Disk != "" {
 		c.Args = []string{"-drive", "if=none,format=raw,id=disk,file=" + m.Disk, "-device", "virtio-blk-pci,drive=disk"}
+	}
+	if len(m.SCSI) > 0 {
+		c.Args = append(c.Args, "-device", "virtio-scsi-pci,id=scsi")
+	}
+	for i, image := range m.SCSI {
+		c.Args = append(c.Args, "-drive", fmt.Sprintf("if=none,format=raw,id=scsi%d,file=%s", i, image), "-device", fmt.Sprintf("scsi-hd,bus=scsi.0,scsi-id=%d,drive=scsi%d", i, i))
 	}
 	machine, err := ns.StartMachine(ctx, c)
 	if err != nil {

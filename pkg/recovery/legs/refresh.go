@@ -1,0 +1,115 @@
+package legs
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
+	"github.com/iscsiroot/iscsiroot/pkg/dm"
+	"github.com/iscsiroot/iscsiroot/pkg/dm/table"
+	"github.com/iscsiroot/iscsiroot/pkg/lvm"
+	"github.com/iscsiroot/iscsiroot/pkg/runstate"
+)
+
+// Mapper is device-mapper: *dm.Control.
+type Mapper interface {
+	Info(name string) (dm.Info, error)
+	Table(name string) (table.Table, error)
+	Status(name string) ([]dm.Status, error)
+	Activate(name, uuid string, t table.Table, u dm.Udev, o dm.Option) (dm.Info, error)
+	Load(name string, t table.Table, o dm.Option) error
+	Clear(name string) error
+	Resume(name string, u dm.Udev, o dm.Option) (dm.Info, error)
+	Exchange(changes []dm.Change) error
+	Remove(name string, o dm.Option) error
+	Close() error
+}
+
+// Logger writes to the kernel's log.
+type Logger interface {
+	Warnf(format string, args ...any)
+	Infof(format string, args ...any)
+}
+
+// Refresher takes legs back. It is for one goroutine.
+type Refresher struct {
+	Sys, Dev string // the mount points of sysfs and devtmpfs
+	// Locks is the directory of lvm2's locks as this process sees it, which is /run/lock/lvm of
+	// the real system; none is taken where it does not exist.
+	Locks string
+	// Note is a file in memory that names the devices which are being changed, for Resume.
+	Note string
+	Open func() (Mapper, error)
+	Log  Logger
+
+	readFlags int // of open(2), besides O_RDONLY
+}
+
+// New returns the Refresher of this machine, with the kernel's file systems at their usual places.
+func New(log Logger) *Refresher {
+	return &Refresher{
+		Sys: "/sys", Dev: "/dev", Locks: "/proc/1/root/run/lock/lvm", Note: runstate.Refreshing, Log: log, readFlags: unix.O_DIRECT,
+		Open: func() (Mapper, error) {
+			c, err := dm.Open(nil)
+			if err != nil {
+				return nil, err // not a Mapper that is a nil *dm.Control
+			}
+			return c, nil
+		},
+	}
+}
+
+// Refresh takes back the legs whose physical volumes are on the given disks, or on partitions of
+// them. The disks are all that can be read now: those of sessions that are logged in. A read of
+// another one would wait.
+//
+// A volume group that is not as its raids are in the kernel, because lvm2 has changed it without
+// the leg, is left alone, and so is one that lvm2 has locked: the error wraps unix.EWOULDBLOCK
+// then, and a later call may succeed.
+func (r *Refresher) Refresh(disks []*blockdev.Device) (changed bool, err error) {
+	m, err := r.Open()
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = m.Close() }()
+	s, err := r.scan(m, disks)
+	errs := []error{err}
+	for i := range s.groups {
+		vg := s.groups[i].VG.Name
+		if work, err := s.back(&s.groups[i]); err == nil && len(work) == 0 {
+			continue
+		}
+		one, err := s.locked(vg, disks)
+		changed = changed || one
+		if err != nil {
+			errs = append(errs, fmt.Errorf("volume group %s: %w", vg, err))
+		}
+	}
+	return changed, errors.Join(errs...)
+}
+
+// locked looks at a group again while lvm2 cannot change it, and takes its legs back.
+func (s *scan) locked(vg string, disks []*blockdev.Device) (changed bool, err error) {
+	release, err := lockGroup(s.Locks, vg)
+	if err != nil {
+		return false, err
+	}
+	defer release()
+	if s, err = s.scan(s.m, disks); err != nil {
+		return false, err
+	}
+	g, err := lvm.Find(s.groups, vg)
+	if err != nil {
+		return false, err
+	}
+	work, err := s.back(g)
+	errs := []error{err}
+	for _, w := range work {
+		err := s.apply(w)
+		changed = changed || err == nil
+		errs = append(errs, err)
+	}
+	return changed, errors.Join(errs...)
+}
