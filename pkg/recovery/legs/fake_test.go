@@ -152,6 +152,7 @@ func newMachine(t *testing.T, without ...int) *machine {
 			m.attach(i, i)
 		}
 	}
+	m.write(filepath.Join(m.Sys, "class/block/dm-0"), nil)
 	s, err := m.scan(m.mapper, m.disks)
 	if err != nil {
 		t.Fatal(err)

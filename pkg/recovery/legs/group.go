@@ -28,8 +28,8 @@ type raid struct {
 // there.
 type leg struct{ meta, data *device }
 
-// back returns the raids of a volume group that are active and have legs to take back. The errors
-// are of raids that lack a leg and cannot have it now.
+// back returns the raids of a volume group that are active and have legs to take back. The error is
+// of raids that lack a leg and cannot have it now.
 func (s *scan) back(g *lvm.Group) (out []*raid, err error) {
 	var errs []error
 	seen := map[string]bool{}
@@ -40,7 +40,7 @@ func (s *scan) back(g *lvm.Group) (out []*raid, err error) {
 		}
 		plan, err := g.Plan(lv.Name, lvm.Options{Degraded: true})
 		if err != nil && s.lacksLeg(g.VG) {
-			errs = append(errs, err)
+			errs = append(errs, s.later(err))
 		}
 		for _, v := range plan {
 			if seen[v.Name] || !slices.Contains(v.Modules, "dm_raid") {
@@ -49,7 +49,7 @@ func (s *scan) back(g *lvm.Group) (out []*raid, err error) {
 			seen[v.Name] = true
 			r, err := s.look(g, plan, v.Name)
 			if err != nil {
-				errs = append(errs, fmt.Errorf("raid %s: %w", v.Name, err))
+				errs = append(errs, s.later(fmt.Errorf("raid %s: %w", v.Name, err)))
 			} else if len(r.back) > 0 {
 				out = append(out, r)
 			}

@@ -3,6 +3,8 @@ package legs
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
 
@@ -44,7 +46,8 @@ type Refresher struct {
 	Open func() (Mapper, error)
 	Log  Logger
 
-	readFlags int // of open(2), besides O_RDONLY
+	readFlags int             // of open(2), besides O_RDONLY
+	told      map[string]bool // why legs are not taken back
 }
 
 // New returns the Refresher of this machine, with the kernel's file systems at their usual places.
@@ -65,10 +68,13 @@ func New(log Logger) *Refresher {
 // them. The disks are all that can be read now: those of sessions that are logged in. A read of
 // another one would wait.
 //
-// A volume group that is not as its raids are in the kernel, because lvm2 has changed it without
-// the leg, is left alone, and so is one that lvm2 has locked: the error wraps unix.EWOULDBLOCK
-// then, and a later call may succeed.
+// After an error a later call may succeed: lvm2 has locked the group, or a disk cannot be read. A
+// leg that cannot be taken back, because lvm2 has changed the group without it for example, is left
+// alone, and what to do is logged once.
 func (r *Refresher) Refresh(disks []*blockdev.Device) (changed bool, err error) {
+	if all, _ := filepath.Glob(filepath.Join(r.Sys, "class/block/dm-*")); len(all) == 0 { // the pattern is good
+		return false, nil // an open of device-mapper would load it
+	}
 	m, err := r.Open()
 	if err != nil {
 		return false, err
@@ -112,4 +118,20 @@ func (s *scan) locked(vg string, disks []*blockdev.Device) (changed bool, err er
 		errs = append(errs, err)
 	}
 	return changed, errors.Join(errs...)
+}
+
+// later returns an error after which a later call may succeed, and logs another one.
+func (r *Refresher) later(err error) error {
+	var read *os.PathError
+	if errors.Is(err, unix.EWOULDBLOCK) || errors.As(err, &read) {
+		return err
+	}
+	if text := err.Error(); !r.told[text] {
+		if r.told == nil {
+			r.told = map[string]bool{}
+		}
+		r.told[text] = true
+		r.Log.Warnf("volumes: a leg is not taken back: %s", text)
+	}
+	return nil
 }

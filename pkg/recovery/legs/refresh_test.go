@@ -171,10 +171,41 @@ func TestRefreshRefuses(t *testing.T) {
 	} {
 		m := lost(t)
 		c.change(m)
-		changed, err := m.Refresh(m.disks)
-		if changed || err == nil || !strings.Contains(err.Error(), c.text) || errors.Is(err, unix.EWOULDBLOCK) != c.later || len(m.done) > 0 {
-			t.Errorf("%s: %v, %v, done %q, want %q", name, changed, err, m.done, c.text)
+		for range 2 { // what cannot change is logged once
+			changed, err := m.Refresh(m.disks)
+			if changed || c.later != errors.Is(err, unix.EWOULDBLOCK) || !c.later && err != nil || len(m.done) > 0 {
+				t.Errorf("%s: %v, %v, done %q", name, changed, err, m.done)
+			}
+			if c.later {
+				m.said = []string{err.Error()}
+			}
 		}
+		if len(m.said) != 1 || !strings.Contains(m.said[0], c.text) {
+			t.Errorf("%s: said %q, want %q", name, m.said, c.text)
+		}
+	}
+}
+
+// Without a device of device-mapper it is not opened: that would load its module.
+func TestNoDeviceMapper(t *testing.T) {
+	m := lost(t)
+	m.Open = func() (Mapper, error) { panic("opened") }
+	if err := os.Remove(filepath.Join(m.Sys, "class/block/dm-0")); err != nil {
+		t.Fatal(err)
+	}
+	if changed, err := m.Refresh(m.disks); changed || err != nil {
+		t.Errorf("%v, %v", changed, err)
+	}
+}
+
+// A disk that cannot be read is read again by a later call.
+func TestUnreadable(t *testing.T) {
+	m := lost(t)
+	if err := os.Remove(filepath.Join(m.Dev, "sdg")); err != nil {
+		t.Fatal(err)
+	}
+	if changed, err := m.Refresh(m.disks); changed || !errors.Is(err, os.ErrNotExist) || len(m.said) > 0 {
+		t.Errorf("%v, %v, said %q", changed, err, m.said)
 	}
 }
 

@@ -40,8 +40,8 @@ func TestChangedMeanwhile(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.change(&s.groups[0], idOn(&s.groups[0], "sdg"))
-		if work, err := s.back(&s.groups[0]); len(work) > 0 || err == nil || !strings.Contains(err.Error(), c.text) {
-			t.Errorf("%s: %d raids, %v, want %q", name, len(work), err, c.text)
+		if work, err := s.back(&s.groups[0]); len(work) > 0 || err != nil || len(m.said) != 1 || !strings.Contains(m.said[0], c.text) {
+			t.Errorf("%s: %d raids, %v, said %q, want %q", name, len(work), err, m.said, c.text)
 		}
 	}
 }
