@@ -164,6 +164,7 @@ func (g *guest) raid() {
 			break
 		}
 	}
+	g.waits("mirror")
 	g.remove("mirror")
 	legs[0] = table.Leg{} // it runs without one
 	g.made("mirror", table.Table{{Start: 0, Length: 16384, Target: &table.Raid{Level: "raid1", RegionSectors: 1024, Legs: legs}}}, ram(5), ram(6))
@@ -189,6 +190,37 @@ func (g *guest) raid() {
 		}
 		g.made(name, table.Table{{Start: 0, Length: 12288, Target: r}}, deps...)
 		g.remove(name)
+	}
+}
+
+// waits: a check of a raid is an event, and so was its synchronization.
+func (g *guest) waits(name string) {
+	before, err := g.Wait(name, 0)
+	if err != nil || before.Event == 0 || before.Name != name {
+		g.Fatalf("%+v, %v", before, err)
+	}
+	type result struct {
+		Info
+		error
+	}
+	done := make(chan result, 1)
+	go func() {
+		info, err := g.Wait(name, before.Event)
+		done <- result{info, err}
+	}()
+	if _, err := g.Message(name, 0, "check"); err != nil {
+		g.Error(err)
+	}
+	select {
+	case r := <-done:
+		if r.error != nil || r.Event <= before.Event {
+			g.Errorf("after event %d: %+v, %v", before.Event, r.Info, r.error)
+		}
+	case <-time.After(time.Minute):
+		g.Error("no event of a check")
+	}
+	if _, err := g.Wait("no-such", 0); !errors.Is(err, unix.ENXIO) {
+		g.Errorf("wait for no device: %v", err)
 	}
 }
 

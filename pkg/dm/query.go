@@ -16,6 +16,14 @@ func (c *Control) Info(name string) (Info, error) {
 	return h.info(), err
 }
 
+// Wait waits until a device has had another number of events than Info.Event: its targets have
+// some, as the end of a raid's resynchronization; so has a new table, and the removal. It cannot be
+// interrupted.
+func (c *Control) Wait(name string, event uint32) (Info, error) {
+	h, _, err := c.device("wait for", unix.DM_DEV_WAIT, &header{name: name, event: event, flags: unix.DM_NOFLUSH_FLAG}, nil)
+	return h.info(), err
+}
+
 // Status returns the state of each target, as text: pkg/dm/table reads some. It does not make a
 // pool write its metadata, as dmsetup does without --noflush.
 func (c *Control) Status(name string) ([]Status, error) {
