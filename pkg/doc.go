@@ -57,6 +57,7 @@
 //	pkg/boot/sequence      steps, and what runs and retries them
 //	pkg/redundancy         what works without the disks of some sessions
 //	pkg/session            a login, and the hand-over of its connection to the kernel
+//	pkg/rootfs/arrays      md arrays: finds and starts them
 //	pkg/rootfs/volumes     LVM's logical volumes: finds, reads and activates them
 //	pkg/rootfs             the layers between disks and root, root itself, its mount
 //	pkg/shutdown           /run/initramfs/shutdown: unmount, log out, power off
@@ -183,13 +184,14 @@
 // secret is in the list of pkg/netboot/secrets.go. cmd/iscsiroot/pxe.go lists the outputs in its
 // help, and iscsiroot-netboot.7.md of pkg/manual/pages has them with the fields of the hosts file.
 //
-// md, multipath, encryption, as LVM is done: the format on disk is a package of values in ring 0
-// (pkg/lvm), the ioctls are one of ring 1 (pkg/dm), and a layer of ring 2 (pkg/rootfs/volumes)
-// finds what can be activated, activates it and takes it down (blockdev.Layer); pkg/rootfs/stack.go
-// runs it. Its names, such as /dev/VG/LV, are read in pkg/bootspec/volume.go and found in
-// pkg/blockdev/find.go. A blockdev.Kind names the devices that it makes; blockdev.Device.Parents
-// leads to the disks below. Its modules are in pkg/initramfs/storage; what the real system's udev
-// has to know of the devices is in pkg/boot/volumes.go. pkg/shutdown/linuxabove.go takes the devices
+// Multipath, encryption, as LVM and md are done: the format on disk is a package of values in ring
+// 0 (pkg/lvm, pkg/md), the ioctls are one of ring 1 (pkg/dm, pkg/md/array), and a layer of ring 2
+// (pkg/rootfs/volumes, pkg/rootfs/arrays) finds what can be activated, activates it and takes it
+// down (blockdev.Layer); pkg/rootfs/stack.go runs it. Its names, such as /dev/VG/LV, are read in
+// pkg/bootspec/volume.go or pkg/bootspec/array.go and found in pkg/blockdev/find.go. A
+// blockdev.Kind names the devices that it makes; blockdev.Device.Parents leads to the disks below.
+// Its modules are in pkg/initramfs/storage; what the real system's udev has to know of the devices
+// is in pkg/boot/volumes.go and pkg/boot/arrays.go. pkg/shutdown/linuxmaps.go takes the devices
 // down. What refuses such roots until then is in pkg/blockdev/probe.go, pkg/bootspec/unsupported.go
 // and pkg/rootfs/fstab.go.
 package pkg

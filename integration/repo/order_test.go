@@ -12,6 +12,7 @@ var order = []string{
 	"pkg/boot/sequence",
 	"pkg/redundancy",
 	"pkg/session",
+	"pkg/rootfs/arrays",
 	"pkg/rootfs/volumes",
 	"pkg/rootfs",
 	"pkg/shutdown",

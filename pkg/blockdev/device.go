@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 )
 
 // Kind is the kind of a block device.
@@ -34,7 +36,8 @@ type Device struct {
 	SectorSize int64 // of a logical block, in bytes; 0: not known
 	ReadOnly   bool
 	Kind       Kind
-	Map        string // the name in device-mapper of a device of KindDM
+	Map        string            // the name in device-mapper of a device of KindDM
+	Array      *bootspec.ArrayID // of an md array that a search has started: its names
 	// Parents are the devices below it: a partition's disk, the slaves of a map or an array. A
 	// disk has none.
 	Parents []*Device
@@ -49,7 +52,8 @@ type Device struct {
 	IDs     []string
 	Content *Content
 
-	table []Partition // on the device
+	table       []Partition // on the device
+	memberAtEnd bool        // it is a member of an md array, whose contents its start seems to have
 }
 
 // Path is the device's node, or the link to it that udev makes for a device of device-mapper: mount

@@ -9,6 +9,9 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 )
 
+// Opener opens a device by its path, with the context of its caller.
+type Opener func(path string) (*File, error)
+
 // File is a device that is open for reading. A target that answers no READ keeps the system call in
 // the kernel, for minutes or for ever: it is in a goroutine of its own, and is left there when the
 // context of Open ends. Such a read does not delay an execve(2), because it waits killably

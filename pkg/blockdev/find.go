@@ -11,9 +11,12 @@ import (
 // must have been inspected. It has no access to their sessions: bootspec.BySession and
 // bootspec.ByPath match no device.
 func Find(devices []*Device, want bootspec.Device) []*Device {
+	if want.By == bootspec.ByArray {
+		return findArray(devices, want)
+	}
 	var out []*Device
 	for _, d := range devices {
-		if !d.is(want) {
+		if !d.is(want) || d.Partition != nil && len(d.Parents) > 0 && d.Parents[0].memberAtEnd {
 			continue
 		}
 		if want.Offset == 0 {
@@ -27,6 +30,27 @@ func Find(devices []*Device, want bootspec.Device) []*Device {
 		}
 	}
 	return out
+}
+
+// findArray returns an array, or one of its partitions. A name that several have is of none.
+func findArray(devices []*Device, want bootspec.Device) []*Device {
+	var arrays []*Device
+	var ids []bootspec.ArrayID
+	for _, d := range devices {
+		if d.Array != nil {
+			arrays, ids = append(arrays, d), append(ids, *d.Array)
+		}
+	}
+	found, partition := want.Array(ids)
+	if len(found) != 1 {
+		return nil
+	}
+	for _, d := range devices {
+		if d.PartitionOf(arrays[found[0]], partition) {
+			return []*Device{d}
+		}
+	}
+	return nil
 }
 
 // beside reports whether two devices are partitions of the same device and which: d's number is

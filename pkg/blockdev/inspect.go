@@ -35,7 +35,9 @@ func Inspect(ctx context.Context, sys, dev string, devices []*Device) error {
 		}
 		d.setEntry()
 		d.Content = &Content{}
-		d.Content.FS, d.Content.Err = ProbeDevice(ctx, filepath.Join(dev, d.Name))
+		path := filepath.Join(dev, d.Name)
+		d.Content.FS, d.Content.Err = ProbeDevice(ctx, path)
+		d.memberAtEnd = d.Content.FS.Type == Member && hasMemberAtEnd(func(path string) (*File, error) { return Open(ctx, path) }, path)
 	}
 	return failed
 }
@@ -73,7 +75,11 @@ func diskIDs(sys, disk string) []string {
 
 // Describe describes a device briefly, for a list: `sda2 (512 MiB, ext4, LABEL=root, UUID=...)`.
 func (d *Device) Describe() string {
-	s := fmt.Sprintf("%s (%d MiB", cmp.Or(d.Map, d.Name), d.Size>>20)
+	name := cmp.Or(d.Map, d.Name)
+	if d.Array != nil && d.Array.Name != "" {
+		name = "md/" + d.Array.ShortName()
+	}
+	s := fmt.Sprintf("%s (%d MiB", name, d.Size>>20)
 	var several *AmbiguousError
 	var c Content
 	var entry Partition

@@ -1,6 +1,9 @@
 package blockdev
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"path/filepath"
+)
 
 // parseLUKS reads the header of LUKS1 and LUKS2 (LUKS1 On-Disk Format 1.2.3, LUKS2 On-Disk Format
 // 1.1.0: binary header).
@@ -54,19 +57,44 @@ func parseLVM(d *image) (Filesystem, bool) {
 // MD_SB_MAGIC 0xa92b4efc).
 const mdMagic = 0xa92b4efc
 
+// Member is the Type of a member of an md array.
+const Member = "linux_raid_member"
+
 // parseMD searches the places of the versions of the md superblock: 1.1 at the start, 1.2 after 4
 // KiB, 1.0 and 0.90 at the end, where the start of the device may hold a file system that could be
 // mounted.
 func parseMD(d *image) (Filesystem, bool) {
-	// drivers/md/md.c: super_1_load for version 1.0: 8 KiB before the end, rounded down to 4
-	// KiB.
-	last := (d.size/512 - 16) &^ 7 * 512
-	for _, off := range []int64{0, 4096, last} {
+	for _, off := range []int64{0, 4096, lastMD(d.size)} {
 		if fsys, ok := parseMD1(d, off); ok {
 			return fsys, true
 		}
 	}
 	return parseMD090(d)
+}
+
+// lastMD is the place of version 1.0, in bytes (drivers/md/md.c: super_1_load): 8 KiB before the
+// end, rounded down to 4 KiB.
+func lastMD(size int64) int64 { return (size/512 - 16) &^ 7 * 512 }
+
+// OnMember reports whether a device is a partition that belongs to an md array, not to the disk
+// that is its member: of version 1.0 the array's contents begin where the disk does, so the kernel
+// shows the array's partitions there too. dev is the mount point of devtmpfs.
+func (d *Device) OnMember(open Opener, dev string) bool {
+	return d.Kind == KindPartition && hasMemberAtEnd(open, filepath.Join(dev, d.Parents[0].Name))
+}
+
+func hasMemberAtEnd(open Opener, path string) bool {
+	f, err := open(path)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = f.Close() }()
+	size, err := f.Size()
+	if err != nil {
+		return false
+	}
+	_, ok := parseMD1(&image{r: f, size: size}, lastMD(size))
+	return ok
 }
 
 // parseMD1 reads struct mdp_superblock_1.
@@ -82,7 +110,7 @@ func parseMD1(d *image, off int64) (Filesystem, bool) {
 	if sb == nil || le.Uint32(sb) != mdMagic || le.Uint32(sb[majorAt:]) != 1 || le.Uint64(sb[offsetAt:]) != uint64(off/512) {
 		return Filesystem{}, false
 	}
-	return Filesystem{Type: "linux_raid_member", UUID: uuid(sb[uuidAt : uuidAt+16]), Label: text(sb[nameAt : nameAt+32])}, true
+	return Filesystem{Type: Member, UUID: uuid(sb[uuidAt : uuidAt+16]), Label: text(sb[nameAt : nameAt+32])}, true
 }
 
 // parseMD090 reads mdp_super_t, in the byte order of the machine that made it: in the last whole 64
@@ -109,5 +137,5 @@ func parseMD090(d *image) (Filesystem, bool) {
 	for i, at := range []int{uuid0At, uuid1At, uuid1At + 4, uuid1At + 8} {
 		binary.BigEndian.PutUint32(id[4*i:], order.Uint32(sb[at:]))
 	}
-	return Filesystem{Type: "linux_raid_member", UUID: uuid(id[:])}, true
+	return Filesystem{Type: Member, UUID: uuid(id[:])}, true
 }

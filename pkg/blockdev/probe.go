@@ -42,7 +42,7 @@ func (f Filesystem) Root() error {
 	what := map[string]string{
 		"crypto_LUKS":       "LUKS, which is not supported",
 		"LVM2_member":       "an LVM physical volume, on which root is in a logical volume",
-		"linux_raid_member": "a member of an md array, which is not supported",
+		"linux_raid_member": "a member of an md array, and root may be on the array",
 		"swap":              "swap space, not a file system",
 		"jbd":               "the journal of an ext file system on another device, which is not supported",
 	}[f.Type]

@@ -80,7 +80,7 @@ func TestRoot(t *testing.T) {
 	for typ, want := range map[string]string{
 		"crypto_LUKS":       "this is LUKS, which is not supported",
 		"LVM2_member":       "this is an LVM physical volume, on which root is in a logical volume",
-		"linux_raid_member": "this is a member of an md array, which is not supported",
+		"linux_raid_member": "this is a member of an md array, and root may be on the array",
 		"swap":              "this is swap space, not a file system",
 		"vfat":              "this is vfat, which cannot hold a root",
 	} {

@@ -28,7 +28,8 @@ func (m *Machine) handOver(ctx context.Context) error {
 	if err != nil {
 		m.Log.Warnf("hand-over: %v", err)
 	}
-	if err := errors.Join(udevdb.Clear("/run"), announceVolumes(m.storage.Made(), sysroot, "/run")); err != nil {
+	volumes, arrays := m.storage.Made()
+	if err := errors.Join(udevdb.Clear("/run"), announceVolumes(volumes, sysroot, "/run"), announceArrays(arrays, "/run")); err != nil {
 		m.Log.Warnf("hand-over: %v", err)
 	}
 	nics := m.sessions.LeaveNetwork(m.root, m.netup.Name)

@@ -10,6 +10,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/lvm"
+	"github.com/iscsiroot/iscsiroot/pkg/md"
 	"github.com/iscsiroot/iscsiroot/pkg/rootfs/volumes"
 )
 
@@ -54,16 +55,22 @@ func (a *absence) addCauses(errs []error) {
 	}
 }
 
-// add adds what a search of volumes has seen.
+// add adds what a search of arrays and volumes has seen.
 func (a *absence) add(sk *stack) {
 	a.addCauses(sk.errs)
-	if sk.volumes == nil {
-		return
+	if sk.arrays != nil {
+		a.addCauses(sk.arrays.Errs)
+		a.seen = append(a.seen, sk.arrays.Seen...)
+		for _, u := range sk.arrays.Unread {
+			a.unread = append(a.unread, unreadOn(u.Device, u.Err)...)
+		}
 	}
-	a.addCauses(sk.volumes.Errs)
-	a.seen = append(a.seen, sk.volumes.Seen...)
-	for _, u := range sk.volumes.Unread {
-		a.unread = append(a.unread, unreadOn(u.Device, u.Err)...)
+	if sk.volumes != nil {
+		a.addCauses(sk.volumes.Errs)
+		a.seen = append(a.seen, sk.volumes.Seen...)
+		for _, u := range sk.volumes.Unread {
+			a.unread = append(a.unread, unreadOn(u.Device, u.Err)...)
+		}
 	}
 }
 
@@ -89,17 +96,24 @@ func (a *absence) hint() string {
 // lacksMembers reports whether a search has found a device that lacks members.
 func lacksMembers(err error) bool {
 	var lacks *lacksError
-	var missing *lvm.MissingError
 	a := absenceOf(err)
-	return errors.As(err, &lacks) || a != nil && slices.ContainsFunc(a.causes, func(err error) bool { return errors.As(err, &missing) })
+	return errors.As(err, &lacks) || a != nil && slices.ContainsFunc(a.causes, func(err error) bool {
+		return errorAs[*lvm.MissingError](err) || errorAs[*md.MissingError](err)
+	})
 }
 
-// degradable reports whether a volume is missing only because it lacks members that it could do
-// without.
+func errorAs[T error](err error) bool {
+	var target T
+	return errors.As(err, &target)
+}
+
+// degradable reports whether an array or a volume is missing only because it lacks members that it
+// could do without.
 func (a *absence) degradable() bool {
 	return slices.ContainsFunc(a.causes, func(err error) bool {
-		var missing *lvm.MissingError
-		return errors.As(err, &missing) && missing.Degradable
+		var volume *lvm.MissingError
+		var array *md.MissingError
+		return errors.As(err, &volume) && volume.Degradable || errors.As(err, &array) && array.Degradable
 	})
 }
 
@@ -140,46 +154,70 @@ func (st *Storage) holding(ctx context.Context) finder {
 }
 
 // lookOn looks for an init on the partitions of disks, and only if there is none in the volumes, of
-// which one after the other is activated.
+// which one after the other is activated, then on arrays, and in the volumes on them. Volumes that
+// only the kernel can read come last.
 func (st *Storage) lookOn(ctx context.Context, p paths, disks []*blockdev.Device) error {
-	_, err := st.lookWith(ctx, p, disks, volumes.Filter{})
-	want := st.volumesForRoot()
-	if !absent(err) || want.None() {
+	_, err := st.lookWith(ctx, p, disks, wants{}, ofDisk)
+	if !absent(err) {
 		return err
 	}
 	if st.degraded { // their place in the count does not matter: the missing disks are not waited for
 		disks = st.allDisks()
 	}
-	want.One = true
-	for _, want.Hidden = range []bool{false, true} {
-		for {
-			tried, more := st.lookWith(ctx, p, disks, want)
-			if !absent(more) {
-				return more
-			}
-			err = together(err, more)
-			st.DeactivateUnused(ctx)
-			if len(tried) == 0 {
-				break
-			}
-			want.Tried = append(want.Tried, tried...)
+	want := st.wantsForRoot()
+	if err = st.lookInVolumes(ctx, p, disks, &want, err); !absent(err) {
+		return err
+	}
+	if on, ok := want.onArrays(); ok {
+		want = on
+		_, more := st.lookWith(ctx, p, disks, want.withoutContents(), ofArray)
+		if !absent(more) {
+			return more
 		}
+		err = together(err, more)
+		if err = st.lookInVolumes(ctx, p, disks, &want, err); !absent(err) {
+			return err
+		}
+	}
+	want.volumes.Hidden = true
+	return st.lookInVolumes(ctx, p, disks, &want, err)
+}
+
+// lookInVolumes looks for an init in volumes, one after the other, that were not tried before. err
+// is the absence so far.
+func (st *Storage) lookInVolumes(ctx context.Context, p paths, disks []*blockdev.Device, want *wants, err error) error {
+	for !want.volumes.None() {
+		tried, more := st.lookWith(ctx, p, disks, *want, ofVolume)
+		if !absent(more) {
+			return more
+		}
+		err = together(err, more)
+		if len(tried) == 0 {
+			break
+		}
+		want.volumes.Tried = append(want.volumes.Tried, tried...)
 	}
 	return err
 }
 
-// lookWith looks for an init with these volumes, and returns which it tried to activate.
-func (st *Storage) lookWith(ctx context.Context, p paths, disks []*blockdev.Device, want volumes.Filter) (tried []string, err error) {
+// lookWith looks for an init on devices of one kind, with these arrays and volumes, and returns
+// which other volumes it tried to activate. What was activated stays only if root stands on it.
+func (st *Storage) lookWith(ctx context.Context, p paths, disks []*blockdev.Device, want wants, kind kind) (tried []string, err error) {
 	sk := st.stackOf(ctx, p, disks, want)
-	devices, err := sk.likely(disks)
+	devices, err := sk.likely(disks, kind)
 	if err == nil {
 		err = st.lookForInit(ctx, devices)
 	}
 	if a := absenceOf(err); a != nil {
 		a.add(sk)
 	}
+	if err == nil {
+		st.deactivateOthers(ctx, []*blockdev.Device{st.root.Device})
+	} else {
+		st.DeactivateUnused(ctx)
+	}
 	for _, a := range sk.tried {
-		if _, ok := a.layer.(*volumes.Layer); ok {
+		if _, ok := a.layer.(*volumes.Layer); ok && !slices.Contains(want.volumes.Tried, a.assembly.Name) {
 			tried = append(tried, a.assembly.Name)
 		}
 	}

@@ -9,7 +9,6 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/internal/nstest"
 	"github.com/iscsiroot/iscsiroot/pkg/internal/steptest"
-	"github.com/iscsiroot/iscsiroot/pkg/rootfs/volumes"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 	"github.com/iscsiroot/iscsiroot/pkg/uevent"
 )
@@ -87,5 +86,5 @@ func (st *Storage) everything(t *testing.T, sys string) ([]*blockdev.Device, err
 	t.Helper()
 	p := paths{sys, "/dev"}
 	disks := st.counted(true)
-	return st.stackOf(t.Context(), p, disks, volumes.Filter{}).likely(disks)
+	return st.stackOf(t.Context(), p, disks, wants{}).likely(disks, ofDisk)
 }

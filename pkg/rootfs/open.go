@@ -9,7 +9,7 @@ import (
 
 // opener returns how layers open the devices that they read: a read ends with ctx, also if the
 // target does not answer, and the runner reports the device.
-func opener(ctx context.Context) func(path string) (*blockdev.File, error) {
+func opener(ctx context.Context) blockdev.Opener {
 	return func(path string) (*blockdev.File, error) {
 		blocking := func() func() { return sequence.Blocking(ctx, "reading "+path) }
 		defer blocking()()

@@ -193,8 +193,8 @@ func (st *Storage) tryRoot(ctx context.Context, f finder, limit time.Duration, c
 	}, nil)
 	var last error
 	err := st.Uevents().Wait(wait, func(ev uevent.Event) (bool, error) {
-		// The events of volumes are those of the search itself.
-		if ev.Action != "" && (ev.Subsystem != "block" || !f.events || strings.HasPrefix(ev.DevName, "dm-")) {
+		// The events of arrays and volumes are those of the search itself.
+		if ev.Action != "" && (ev.Subsystem != "block" || !f.events || strings.HasPrefix(ev.DevName, "dm-") || strings.HasPrefix(ev.DevName, "md")) {
 			return false, nil
 		}
 		st.newDisks()
@@ -240,6 +240,9 @@ func (st *Storage) lookForInit(ctx context.Context, devices []*blockdev.Device) 
 // that is found.
 func (st *Storage) probe(ctx context.Context, d *blockdev.Device) (Volume, error) {
 	defer sequence.Blocking(ctx, "reading the superblocks of "+d.Name)()
+	if err := checkMember(ctx, d); err != nil {
+		return Volume{Device: d}, err
+	}
 	given := st.Spec.Root.FSType
 	if given.Given() && !strings.Contains(given.V, ",") {
 		return Volume{Device: d, FSType: given.V}, nil
@@ -249,6 +252,15 @@ func (st *Storage) probe(ctx context.Context, d *blockdev.Device) (Volume, error
 		return Volume{Device: d, FSType: pick(given.V, fsys, err), Dirty: fsys.Dirty}, nil
 	}
 	return probeType(ctx, d)
+}
+
+// checkMember refuses a partition that belongs to an array: on the disk, which is its member, it is
+// one copy of it.
+func checkMember(ctx context.Context, d *blockdev.Device) error {
+	if !d.OnMember(opener(ctx), "/dev") {
+		return nil
+	}
+	return fmt.Errorf("probe %s: %w", d.Path(), &blockdev.UnsupportedError{Type: blockdev.Member, What: "a partition of an md array, of which " + d.Parents[0].Name + " is a member"})
 }
 
 // probeType finds a device's file system by its superblock.

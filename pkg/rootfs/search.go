@@ -12,7 +12,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/lvm"
-	"github.com/iscsiroot/iscsiroot/pkg/rootfs/volumes"
+	"github.com/iscsiroot/iscsiroot/pkg/md"
 )
 
 // notFoundError reports that no disk that may be searched has the device. It may appear later.
@@ -40,9 +40,13 @@ func (e *notFoundError) Hint() string {
 	if h := e.hint(); h != "" {
 		return h
 	}
-	var missing *lvm.MissingError
-	if e.want.By == bootspec.ByVolume && slices.ContainsFunc(e.causes, func(err error) bool { return errors.As(err, &missing) }) {
+	var volume *lvm.MissingError
+	if e.want.By == bootspec.ByVolume && slices.ContainsFunc(e.causes, func(err error) bool { return errors.As(err, &volume) }) {
 		return "check that each target of the volume group is named, and exports its LUNs to this initiator"
+	}
+	var array *md.MissingError
+	if slices.ContainsFunc(e.causes, func(err error) bool { return errors.As(err, &array) }) {
+		return "check that each target of the array is named, and exports its LUNs to this initiator"
 	}
 	if len(e.seen) == 0 {
 		return "correct " + where + ": there is no disk"
@@ -103,7 +107,7 @@ func (st *Storage) is(d *blockdev.Device, i int, want bootspec.Device) bool {
 func (st *Storage) searchNames(ctx context.Context, p paths, disks []*blockdev.Device, want bootspec.Device) ([]*blockdev.Device, error) {
 	var out []*blockdev.Device
 	missing := &notFoundError{want: want}
-	standing := st.stackOf(ctx, p, disks, volumes.Filter{})
+	standing := st.stackOf(ctx, p, disks, wants{})
 	for i, d := range disks {
 		devices, err := standing.on(d)
 		if err != nil {
@@ -127,23 +131,30 @@ func (st *Storage) searchNames(ctx context.Context, p paths, disks []*blockdev.D
 }
 
 // searchInside searches for names that are found in superblocks, partition tables and the metadata
-// of volumes. Volumes whose contents only the kernel can read are activated if there is no other
-// such device.
+// of arrays and volumes: first without arrays, which have to be started to be read, then on all
+// that can be started, and then in volumes whose contents only the kernel can read. What was
+// activated stays only if such a device stands on it.
 func (st *Storage) searchInside(ctx context.Context, p paths, disks []*blockdev.Device, want bootspec.Device) ([]*blockdev.Device, error) {
-	f := st.volumesFor(want)
-	out, hidden, err := st.searchWith(ctx, p, disks, want, f)
+	w := st.wantsFor(want)
+	out, hidden, err := st.searchWith(ctx, p, disks, want, w)
+	if on, ok := w.onArrays(); ok && absent(err) {
+		w = on
+		out, hidden, err = st.searchWith(ctx, p, disks, want, w)
+	}
 	if hidden && absent(err) {
-		out, _, err = st.searchWith(ctx, p, disks, want, f.WithHidden())
+		w.volumes = w.volumes.WithHidden()
+		out, _, err = st.searchWith(ctx, p, disks, want, w)
 	}
 	return out, err
 }
 
-// searchWith is searchInside with these volumes. hidden: there are others that only the kernel can
-// read.
-func (st *Storage) searchWith(ctx context.Context, p paths, disks []*blockdev.Device, want bootspec.Device, f volumes.Filter) (out []*blockdev.Device, hidden bool, err error) {
+// searchWith is searchInside with these arrays and volumes. hidden: there are other volumes that
+// only the kernel can read.
+func (st *Storage) searchWith(ctx context.Context, p paths, disks []*blockdev.Device, want bootspec.Device, w wants) (out []*blockdev.Device, hidden bool, err error) {
 	var all []*blockdev.Device
 	missing := &notFoundError{want: want, any: st.Spec.Root.AnyDisk.V}
-	standing := st.stackOf(ctx, p, disks, f)
+	standing := st.stackOf(ctx, p, disks, w)
+	defer func() { st.deactivateOthers(ctx, out) }()
 	for _, d := range disks {
 		end := sequence.Blocking(ctx, "reading the partitions and superblocks of "+d.Name)
 		found, err := standing.inspect(ctx, p, d)
@@ -155,7 +166,7 @@ func (st *Storage) searchWith(ctx context.Context, p paths, disks []*blockdev.De
 		}
 		missing.unread = append(missing.unread, st.unreadIn(d, found, err)...)
 		for _, dev := range found {
-			if !dev.In(all) { // a volume may stand on several disks
+			if !dev.In(all) { // an array or a volume may stand on several disks
 				all = append(all, dev)
 				missing.seen = append(missing.seen, dev.Describe())
 			}
@@ -187,8 +198,8 @@ func (st *Storage) unreadIn(d *blockdev.Device, found []*blockdev.Device, err er
 	return nil
 }
 
-// likely returns the devices on disks, the likeliest of each first.
-func (sk *stack) likely(disks []*blockdev.Device) ([]*blockdev.Device, error) {
+// likely returns the devices on disks of one kind, the likeliest of each disk first.
+func (sk *stack) likely(disks []*blockdev.Device, kind kind) ([]*blockdev.Device, error) {
 	var out []*blockdev.Device
 	for _, d := range disks {
 		devices, err := sk.on(d)
@@ -196,12 +207,33 @@ func (sk *stack) likely(disks []*blockdev.Device) ([]*blockdev.Device, error) {
 			return nil, err
 		}
 		for _, one := range likely(devices) {
-			if sk.volumes == nil && one.Map == "" || sk.volumes != nil && one.Map != "" && !one.In(out) {
+			if kindOf(one) == kind && !one.In(out) {
 				out = append(out, one)
 			}
 		}
 	}
 	return out, nil
+}
+
+// kind is what a device is or, of a partition, what it is on.
+type kind int
+
+const (
+	ofDisk kind = iota
+	ofArray
+	ofVolume
+)
+
+func kindOf(d *blockdev.Device) kind {
+	switch {
+	case d.Map != "":
+		return ofVolume
+	case d.Kind == blockdev.KindMD:
+		return ofArray
+	case d.Kind == blockdev.KindPartition:
+		return kindOf(d.Parents[0])
+	}
+	return ofDisk
 }
 
 // likely orders a disk's devices: partition 2, where the HOWTO has root, the other partitions, the

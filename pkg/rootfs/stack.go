@@ -11,6 +11,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
 	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
+	"github.com/iscsiroot/iscsiroot/pkg/rootfs/arrays"
 	"github.com/iscsiroot/iscsiroot/pkg/rootfs/volumes"
 )
 
@@ -18,6 +19,7 @@ import (
 type active struct {
 	layer    blockdev.Layer
 	assembly blockdev.Assembly
+	devices  []*blockdev.Device // that it is
 }
 
 func (a *active) same(layer blockdev.Layer, name string) bool {
@@ -30,6 +32,7 @@ type stack struct {
 	tried   []*active          // also those that could not be activated
 	active  []*active          // in the order of their activation
 	failed  map[string]error   // by disk: why not all devices on it are known
+	arrays  *arrays.Layer      // the layer of md arrays; nil: it was not run
 	volumes *volumes.Layer     // the layer of logical volumes; nil: it was not run
 	errs    []error            // why other assemblies could not be activated
 }
@@ -46,13 +49,18 @@ func stand(ctx context.Context, p paths, layers []blockdev.Layer, disks []*block
 		disk.LUN = d.LUN
 		sk.devices = append(sk.devices, disk)
 	}
+	sk.grow(ctx, layers)
+	return sk
+}
+
+// grow runs layers until nothing new appears.
+func (sk *stack) grow(ctx context.Context, layers []blockdev.Layer) {
 	for grown := true; grown; {
 		grown = false
 		for _, l := range layers {
 			grown = sk.add(ctx, l) || grown
 		}
 	}
-	return sk
 }
 
 // add activates what a layer finds, and reports whether there was anything new.
@@ -65,7 +73,8 @@ func (sk *stack) add(ctx context.Context, l blockdev.Layer) (grown bool) {
 		if slices.ContainsFunc(sk.tried, func(other *active) bool { return other.same(l, a.Name) }) {
 			continue
 		}
-		sk.tried = append(sk.tried, &active{l, a})
+		now := &active{layer: l, assembly: a}
+		sk.tried = append(sk.tried, now)
 		devices, err := l.Activate(ctx, a)
 		if err != nil {
 			sk.fail(l, a.Members, err)
@@ -74,7 +83,8 @@ func (sk *stack) add(ctx context.Context, l blockdev.Layer) (grown bool) {
 		if len(devices) == 0 {
 			continue
 		}
-		sk.active = append(sk.active, &active{l, a})
+		now.devices = devices
+		sk.active = append(sk.active, now)
 		grown = true
 		sk.insert(a.Members, devices)
 	}
@@ -131,14 +141,28 @@ func (sk *stack) inspect(ctx context.Context, p paths, disk *blockdev.Device) ([
 	return devices, blockdev.Inspect(ctx, p.sys, p.dev, devices)
 }
 
-// stackOf runs the layers over disks, and notes what was activated. A volume may stand on other
-// disks too, so where a search wants some, all disks are looked at.
-func (st *Storage) stackOf(ctx context.Context, p paths, disks []*blockdev.Device, want volumes.Filter) *stack {
+// wants is which arrays and volumes a search wants.
+type wants struct {
+	arrays  arrays.Filter
+	volumes volumes.Filter
+	disk    bool // it is a disk or a partition of one: it is on no array
+}
+
+// stackOf runs the layers over disks, and notes what was activated. An array or a volume may stand
+// on other disks too, so where a search wants some, all disks are looked at.
+func (st *Storage) stackOf(ctx context.Context, p paths, disks []*blockdev.Device, want wants) *stack {
 	all := []blockdev.Layer{&partitions{p.sys}}
+	var array *arrays.Layer
 	var lv *volumes.Layer
-	if !want.None() {
-		lv = st.volumeLayer(ctx, p, want)
+	if !want.arrays.None() {
+		array = st.arrayLayer(ctx, p, want.arrays)
+		all = append(all, array)
+	}
+	if !want.volumes.None() {
+		lv = st.volumeLayer(ctx, p, want.volumes)
 		all = append(all, lv)
+	}
+	if len(all) > 1 {
 		disks = slices.Clone(disks)
 		for _, d := range st.allDisks() {
 			if !d.In(disks) {
@@ -147,12 +171,30 @@ func (st *Storage) stackOf(ctx context.Context, p paths, disks []*blockdev.Devic
 		}
 	}
 	sk := stand(ctx, p, all, disks)
-	sk.volumes = lv
+	sk.arrays, sk.volumes = array, lv
+	if st.degraded {
+		sk.degrade(ctx, all)
+	}
 	for _, a := range sk.active {
 		st.active = slices.DeleteFunc(st.active, func(old *active) bool { return old.same(a.layer, a.assembly.Name) })
 		st.active = append(st.active, a)
 	}
 	return sk
+}
+
+// degrade activates what lacks members that it can do without, one array after the other, each only
+// when nothing else can become whole: one may stand on another. Volumes come last.
+func (sk *stack) degrade(ctx context.Context, all []blockdev.Layer) {
+	for grown := sk.arrays != nil; grown; {
+		sk.arrays.Want.Degraded = true
+		grown = sk.add(ctx, sk.arrays)
+		sk.arrays.Want.Degraded = false
+		sk.grow(ctx, all)
+	}
+	if sk.volumes != nil {
+		sk.volumes.Want.Degraded = true
+		sk.grow(ctx, all)
+	}
 }
 
 // deactivate deactivates the devices on a disk, the last first; errInUse: one is in use.
@@ -174,12 +216,16 @@ func (st *Storage) deactivate(ctx context.Context, disk string) error {
 	return nil
 }
 
-// DeactivateUnused deactivates the volumes that are not in use: those that were activated to look
-// into them, or all, before their sessions end.
-func (st *Storage) DeactivateUnused(ctx context.Context) {
+// DeactivateUnused deactivates the arrays and volumes that are not in use: those that were
+// activated to look into them, or all, before their sessions end.
+func (st *Storage) DeactivateUnused(ctx context.Context) { st.deactivateOthers(ctx, nil) }
+
+// deactivateOthers deactivates the arrays and volumes that are not in use, and on which none of
+// these devices stands.
+func (st *Storage) deactivateOthers(ctx context.Context, keep []*blockdev.Device) {
 	for i := len(st.active) - 1; i >= 0; i-- {
 		a := st.active[i]
-		if _, ok := a.layer.(*volumes.Layer); !ok {
+		if _, ok := a.layer.(*partitions); ok || a.below(keep) {
 			continue
 		}
 		err := deactivateWithin(ctx, a)
@@ -191,6 +237,11 @@ func (st *Storage) DeactivateUnused(ctx context.Context) {
 			st.active = slices.Delete(st.active, i, i+1)
 		}
 	}
+}
+
+// below reports whether any of these devices is one of the assembly, or stands on one.
+func (a *active) below(devices []*blockdev.Device) bool {
+	return slices.ContainsFunc(devices, func(d *blockdev.Device) bool { return d.In(a.devices) || a.below(d.Parents) })
 }
 
 // deactivateWithin deactivates an assembly within detachLimit: the kernel writes to the members of

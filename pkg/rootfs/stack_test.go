@@ -89,7 +89,7 @@ func TestLayers(t *testing.T) {
 		t.Errorf("without volumes there are %s, %v, errors %v, %d active", names(got), err, st.errs, len(st.active))
 	}
 	for _, cause := range []error{unix.EBUSY, unix.EIO} {
-		m = Storage{active: []*active{{fakeVolumes{err: cause}, blockdev.Assembly{Name: "group", Members: disks[:1]}}}}
+		m = Storage{active: []*active{{layer: fakeVolumes{err: cause}, assembly: blockdev.Assembly{Name: "group", Members: disks[:1]}}}}
 		if err := m.deactivate(t.Context(), "sda"); errors.Is(err, errInUse) != (cause == unix.EBUSY) || err == nil || len(m.active) != 1 {
 			t.Errorf("%v: %v", cause, err)
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
 	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/rootfs/arrays"
 	"github.com/iscsiroot/iscsiroot/pkg/rootfs/volumes"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 	"github.com/iscsiroot/iscsiroot/pkg/uevent"
@@ -70,7 +71,8 @@ type Storage struct {
 	attachedBySearch map[lunOf]bool     // LUNs that a search for root has attached
 	luns             lunKernel          // of a test; nil: the kernel itself
 	volumes          volumes.Kernel     // of a test; nil: the kernel itself
-	degraded         bool               // volumes are activated without the members that they can do without
+	arrays           arrays.Kernel      // of a test; nil: the kernel itself
+	degraded         bool               // arrays and volumes are activated without the members that they can do without
 	calls            calls
 	root             Volume // by the last search for root
 }

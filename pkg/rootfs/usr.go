@@ -94,6 +94,9 @@ func (st *Storage) mountUsrFrom(ctx context.Context, e switchroot.Entry, want bo
 	if err != nil {
 		return err
 	}
+	if err := checkMember(ctx, devices[0]); err != nil {
+		return err
+	}
 	c := Volume{Device: devices[0], FSType: e.FSType}
 	if e.FSType == "auto" {
 		if c, err = probeType(ctx, devices[0]); err != nil {

@@ -228,3 +228,9 @@ func (k *fakeKernel) write(disk string, sector int64, b []byte) {
 func (k *fakeKernel) find(st *Storage) ([]*blockdev.Device, error) {
 	return st.search(k.t.Context(), k.paths, st.Spec.Root.Device.V)
 }
+
+// madeVolumes returns what udev gets to know of the volumes.
+func madeVolumes(st *Storage) []volumes.Made {
+	made, _ := st.Made()
+	return made
+}

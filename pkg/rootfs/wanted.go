@@ -6,27 +6,57 @@ import (
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/md/array"
+	"github.com/iscsiroot/iscsiroot/pkg/rootfs/arrays"
 	"github.com/iscsiroot/iscsiroot/pkg/rootfs/volumes"
 )
 
-// volumesFor returns which volumes a name of a device may stand for: itself, or one with such a
-// superblock. Other names are of disks and partitions.
-func (st *Storage) volumesFor(want bootspec.Device) volumes.Filter {
-	f := volumes.Filter{Allow: st.Spec.Root.LVM, Degraded: st.degraded}
+// wantsFor returns which arrays and volumes a name of a device may stand for: itself, or one with
+// such a superblock. Other names are of disks and partitions.
+func (st *Storage) wantsFor(want bootspec.Device) wants {
+	w := wants{arrays: arrays.Filter{Allow: st.Spec.Root.MD}, volumes: volumes.Filter{Allow: st.Spec.Root.LVM}}
 	switch want.By {
+	case bootspec.ByNode, bootspec.ByNumber, bootspec.ByID:
+		w.disk = true
+	case bootspec.ByArray:
+		w.arrays.Device = want
 	case bootspec.ByVolume:
-		f.Name = want.Text
+		w.volumes.Name = want.Text
 	case bootspec.ByUUID:
-		f.Match = func(fsys blockdev.Filesystem) bool { return strings.EqualFold(fsys.UUID, want.Text) }
+		w.volumes.Match = func(fsys blockdev.Filesystem) bool { return strings.EqualFold(fsys.UUID, want.Text) }
 	case bootspec.ByLabel:
-		f.Match = func(fsys blockdev.Filesystem) bool { return fsys.Label == want.Text }
+		w.volumes.Match = func(fsys blockdev.Filesystem) bool { return fsys.Label == want.Text }
 	}
-	return f
+	return w
 }
 
-// volumesForRoot returns the volumes that may hold a root that no parameter names.
-func (st *Storage) volumesForRoot() volumes.Filter {
-	return volumes.Filter{Allow: st.Spec.Root.LVM, Degraded: st.degraded, Match: func(fsys blockdev.Filesystem) bool { return fsys.Root() == nil }}
+// onArrays returns the same with all arrays, on which the device may stand, and the volumes on
+// which those may stand. ok: there may be any.
+func (w wants) onArrays() (_ wants, ok bool) {
+	w.arrays.All, w.volumes.Members = true, true
+	return w, !w.disk && !w.arrays.None()
+}
+
+// withoutContents returns the same without volumes that are wanted for what is in them.
+func (w wants) withoutContents() wants {
+	w.volumes.Match = nil
+	return w
+}
+
+// wantsForRoot returns the volumes that may hold a root that no parameter names.
+func (st *Storage) wantsForRoot() wants {
+	w := st.wantsFor(bootspec.Device{By: bootspec.ByUUID})
+	w.volumes.Match = func(fsys blockdev.Filesystem) bool { return fsys.Root() == nil }
+	w.volumes.One = true
+	return w
+}
+
+// arrayKernel returns the kernel's operations, or those of a test.
+func (st *Storage) arrayKernel() arrays.Kernel {
+	if st.arrays != nil {
+		return st.arrays
+	}
+	return arrays.OfModules(array.Paths{Sys: kernelPaths.sys, Dev: kernelPaths.dev}, st.Load)
 }
 
 // volumeKernel returns the kernel's operations, or those of a test.
@@ -42,11 +72,17 @@ func (st *Storage) volumeLayer(ctx context.Context, p paths, want volumes.Filter
 	return &volumes.Layer{Sys: p.sys, Dev: p.dev, Want: want, Kernel: st.volumeKernel(), Open: opener(ctx), Temporary: temporary, Warnf: st.Log.Warnf}
 }
 
-// Made returns the devices that the volumes in use are made of, each once, the lowest first.
-func (st *Storage) Made() []volumes.Made {
+// arrayLayer returns the layer of the arrays that a search wants.
+func (st *Storage) arrayLayer(ctx context.Context, p paths, want arrays.Filter) *arrays.Layer {
+	return &arrays.Layer{Sys: p.sys, Dev: p.dev, Want: want, Kernel: st.arrayKernel(), Open: opener(ctx), Temporary: temporary, Warnf: st.Log.Warnf}
+}
+
+// Made returns what the volumes in use are made of, each device once, the lowest first, and the
+// arrays in use.
+func (st *Storage) Made() ([]volumes.Made, []arrays.Made) {
 	var plans []any
 	for _, a := range st.active {
 		plans = append(plans, a.assembly.Plan)
 	}
-	return volumes.MadeOf(plans)
+	return volumes.MadeOf(plans), arrays.MadeOf(plans)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
@@ -12,42 +13,43 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lvm"
 )
 
-// matches reports whether a volume is the one that is named, or has the wanted superblock. One that
-// only the kernel can read matches if the search wants such.
-func (l *Layer) matches(name string, plan []lvm.Volume) (readable, ok bool) {
+// matches returns what a volume is wanted for, by its name or by its contents. One that only the
+// kernel can read matches if the search wants such.
+func (l *Layer) matches(u use, plan []lvm.Volume) use {
 	top := plan[len(plan)-1]
-	text := fmt.Sprintf("%s (%d MiB", name, top.Sectors>>11)
+	text := fmt.Sprintf("%s (%d MiB", u.name, top.Sectors>>11)
 	defer func() { l.Seen = append(l.Seen, text+")") }()
-	if l.Want.Name != "" {
-		return true, true
+	if l.Want.Name != "" && u.itself {
+		return u
 	}
 	files, r, err := l.contents(plan)
 	defer closeAll(files)
 	if errors.Is(err, table.ErrNotReadable) {
-		l.Hidden = true
-		return false, l.Want.Hidden
+		l.Hidden = l.Hidden || u.itself
+		return use{name: u.name, itself: u.itself && l.Want.Hidden, unread: true}
 	}
 	var fsys blockdev.Filesystem
 	if err == nil {
 		fsys, err = blockdev.Probe(r, int64(top.Sectors)*table.SectorSize)
 	}
+	found := []blockdev.Filesystem{fsys}
 	var several *blockdev.AmbiguousError
 	switch {
 	case errors.As(err, &several):
-		for _, one := range several.Found {
-			if l.Want.Match(one) {
-				return true, true
-			}
-		}
+		found = several.Found
 	case l.Temporary(err):
 		for _, d := range l.places {
 			l.Unread = append(l.Unread, Unread{d, err})
 		}
 	case err == nil:
 		text += ", " + strings.TrimSuffix(strings.TrimPrefix((&blockdev.Device{Content: &blockdev.Content{FS: fsys}}).Describe(), " (0 MiB, "), ")")
-		return true, l.Want.Match(fsys)
 	}
-	return true, false
+	if err != nil && several == nil {
+		return use{name: u.name}
+	}
+	u.itself = u.itself && slices.ContainsFunc(found, l.Want.Match)
+	u.member = u.member && fsys.Type == blockdev.Member
+	return u
 }
 
 // contents opens what a volume would contain.

@@ -13,6 +13,7 @@ type Filter struct {
 	Match    func(blockdev.Filesystem) bool // the contents; nil: none matches
 	Hidden   bool                           // also volumes whose contents only the kernel can read
 	Degraded bool                           // also raids that lack members they can do without
+	Members  bool                           // also those that are members of an md array
 	// One: of several only the first is found, with the next Find the next one that is not
 	// among Tried, their names as LVM has them.
 	One   bool
@@ -20,7 +21,7 @@ type Filter struct {
 }
 
 // None reports whether the search wants no volume at all.
-func (f Filter) None() bool { return f.Name == "" && (f.Match == nil || f.Allow.Off.V) }
+func (f Filter) None() bool { return f.Name == "" && (f.Match == nil && !f.Members || f.Allow.Off.V) }
 
 // WithHidden returns the filter that also wants volumes whose contents only the kernel can read.
 func (f Filter) WithHidden() Filter {
@@ -28,9 +29,15 @@ func (f Filter) WithHidden() Filter {
 	return f
 }
 
+// allows reports whether a volume is the one that is named, or one whose contents may be wanted.
 func (f Filter) allows(group, volume string) bool {
 	if f.Name != "" {
 		return lvm.DMName(group, volume, "") == f.Name
 	}
-	return f.Allow.Allows(group, volume)
+	return f.Match != nil && f.Allow.Allows(group, volume)
+}
+
+// allowsMember reports whether a volume is wanted if it is a member of an array.
+func (f Filter) allowsMember(group, volume string) bool {
+	return f.Members && f.Allow.Allows(group, volume)
 }

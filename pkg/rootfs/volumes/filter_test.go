@@ -16,7 +16,9 @@ func TestFilter(t *testing.T) {
 		f            Filter
 		none, allows bool // a-b/root
 	}{
-		{"zero", Filter{}, true, true},
+		{"zero", Filter{}, true, false},
+		{"members of arrays", Filter{Members: true}, false, false},
+		{"members of arrays, switched off", Filter{Members: true, Allow: off}, true, false},
 		{"by contents", Filter{Match: match}, false, true},
 		{"by contents, limited", Filter{Match: match, Allow: only}, false, true},
 		{"by contents, switched off", Filter{Match: match, Allow: off}, true, false},

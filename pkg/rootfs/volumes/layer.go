@@ -23,7 +23,7 @@ type Layer struct {
 	Want     Filter
 	Kernel   Kernel
 	// Open opens a device for reading until the search ends.
-	Open func(path string) (*blockdev.File, error)
+	Open blockdev.Opener
 	// Temporary reports whether an error of a read may be temporary.
 	Temporary func(error) bool
 	Warnf     func(format string, args ...any)
@@ -65,11 +65,12 @@ func (l *Layer) Find(_ context.Context, devices []*blockdev.Device) ([]blockdev.
 	// Raids and thin volumes, to which the kernel writes when it activates them, come last.
 	sort.SliceStable(out, func(i, j int) bool { return out[i].cost < out[j].cost })
 	var found []blockdev.Assembly
+	one := false
 	for _, c := range out {
-		found = append(found, c.assembly)
-		if l.Want.One {
-			break
+		if c.member || !l.Want.One || !one {
+			found = append(found, c.assembly)
 		}
+		one = one || !c.member
 	}
 	return found, nil
 }
@@ -77,7 +78,8 @@ func (l *Layer) Find(_ context.Context, devices []*blockdev.Device) ([]blockdev.
 // candidate is a volume that may be activated.
 type candidate struct {
 	assembly blockdev.Assembly
-	cost     int // 0: the kernel writes nothing when it activates the volume
+	cost     int  // 0: the kernel writes nothing when it activates the volume
+	member   bool // of an md array, and not wanted otherwise
 }
 
 // labels reads the labels of devices.
@@ -98,6 +100,7 @@ func (l *Layer) labels(devices []*blockdev.Device) (found []lvm.Found) {
 			l.places[pv.ID] = d
 		case l.Temporary(err):
 			l.Unread = append(l.Unread, Unread{d, err})
+		case errors.Is(err, errBelow) && l.Want.Members: // the array's label is read
 		case !errors.Is(err, lvm.ErrNoLabel) && l.Want.Name != "": // else it is one of many devices
 			l.Errs = append(l.Errs, fmt.Errorf("%s: %w", d.Name, err))
 		}
@@ -177,6 +180,9 @@ func (l *Layer) label(d *blockdev.Device) (lvm.PV, error) {
 	if err != nil {
 		return pv, err
 	}
+	if d.OnMember(l.Open, l.Dev) {
+		return pv, fmt.Errorf("%w: %s is a member of an md array", errBelow, d.Parents[0].Name)
+	}
 	if fsys, perr := blockdev.Probe(f, d.Size); perr == nil && fsys.Type != "LVM2_member" {
 		return pv, fmt.Errorf("%w: it holds %s", errBelow, fsys.Type)
 	}
@@ -203,37 +209,47 @@ func (l *Layer) wanted(g *lvm.Group) (out []candidate) {
 	byContents := g.VG.Candidates(lvm.Options{})
 	for i := range g.VG.LVs {
 		lv := &g.VG.LVs[i]
-		name := g.VG.Name + "/" + lv.Name
-		if lv.Hidden() || slices.Contains(l.Want.Tried, name) {
+		if lv.Hidden() {
 			continue
 		}
-		if !l.Want.allows(g.VG.Name, lv.Name) || l.Want.Name == "" && !slices.Contains(byContents, lv) {
-			l.Seen = append(l.Seen, fmt.Sprintf("%s (%d MiB)", name, lv.Extents()*uint64(g.VG.ExtentSectors)>>11))
+		u := use{name: g.VG.Name + "/" + lv.Name}
+		inside := slices.Contains(byContents, lv)
+		u.itself = l.Want.allows(g.VG.Name, lv.Name) && (l.Want.Name != "" || inside) && !slices.Contains(l.Want.Tried, u.name)
+		u.member = inside && l.Want.allowsMember(g.VG.Name, lv.Name)
+		if !u.itself && !u.member {
+			l.Seen = append(l.Seen, fmt.Sprintf("%s (%d MiB)", u.name, lv.Extents()*uint64(g.VG.ExtentSectors)>>11))
 			continue
 		}
 		plan, err := g.Plan(lv.Name, lvm.Options{Degraded: l.Want.Degraded})
 		if err != nil {
-			l.failed(name, err)
+			l.failed(u, err)
 			continue
 		}
-		readable, ok := l.matches(name, plan)
-		if !ok {
+		if u = l.matches(u, plan); !u.itself && !u.member {
 			continue
 		}
 		cost := 0
 		for _, v := range plan {
 			cost += len(v.Modules)
 		}
-		a := &assembly{name: name, volumes: plan, unread: !readable, lacks: g.Missing}
-		out = append(out, candidate{blockdev.Assembly{Name: name, Members: members, Plan: a}, cost})
+		a := &assembly{name: u.name, volumes: plan, unread: u.unread, lacks: g.Missing}
+		out = append(out, candidate{blockdev.Assembly{Name: u.name, Members: members, Plan: a}, cost, !u.itself})
 	}
 	return out
 }
 
+// use is what a volume may be wanted for.
+type use struct {
+	name   string // "vg/root"
+	itself bool   // it has the wanted name, or contents
+	member bool   // of an md array
+	unread bool   // only the kernel can read it: what is in it is not known
+}
+
 // failed notes why a volume cannot be made. For one that may not even hold root it is no message.
-func (l *Layer) failed(name string, err error) {
-	l.Seen = append(l.Seen, name+" (cannot be used)")
-	if l.Want.Name != "" || errorAs[*lvm.MissingError](err) {
+func (l *Layer) failed(u use, err error) {
+	l.Seen = append(l.Seen, u.name+" (cannot be used)")
+	if l.Want.Name != "" && u.itself || errorAs[*lvm.MissingError](err) {
 		l.Errs = append(l.Errs, err)
 	}
 }

@@ -1,0 +1,40 @@
+package boot
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/iscsiroot/iscsiroot/pkg/md"
+	"github.com/iscsiroot/iscsiroot/pkg/rootfs/arrays"
+)
+
+// mdadm's list has a line for each array, which only root can read, and there is none without
+// arrays.
+func TestAnnounceArrays(t *testing.T) {
+	run := t.TempDir()
+	if err := announceArrays(nil, run); err != nil {
+		t.Error(err)
+	}
+	if entries, err := os.ReadDir(run); err != nil || len(entries) > 0 {
+		t.Errorf("without arrays: %v, %v", entries, err)
+	}
+	set, err := md.ParseUUID("3aaa0122:29827cfa:5331ad66:ca767371")
+	if err != nil {
+		t.Fatal(err)
+	}
+	made := []arrays.Made{{Node: "md127", Metadata: "1.2", Set: set, Path: "/dev/md/root"}, {Node: "md126", Metadata: "1.0", Path: "/dev/md126"}}
+	if err := announceArrays(made, run); err != nil {
+		t.Fatal(err)
+	}
+	const want = "md127 1.2 3aaa0122:29827cfa:5331ad66:ca767371 /dev/md/root\nmd126 1.0 00000000:00000000:00000000:00000000 /dev/md126\n"
+	path := filepath.Join(run, "mdadm/map")
+	b, err := os.ReadFile(path)
+	info, serr := os.Stat(path)
+	if err != nil || serr != nil || string(b) != want || info.Mode().Perm() != 0o600 {
+		t.Errorf("%q, %v, %v, %v", b, info, err, serr)
+	}
+	if entries, err := os.ReadDir(filepath.Dir(path)); err != nil || len(entries) != 1 {
+		t.Errorf("left are %v, %v", entries, err)
+	}
+}

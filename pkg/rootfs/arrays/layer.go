@@ -1,0 +1,234 @@
+// Package arrays finds md arrays on disks, and starts those that a search for root wants.
+//
+// An array starts read-auto: nothing is written to its members before something is written to it
+// (pkg/md/array). So a search by contents starts all that it can, and stops those that root does
+// not stand on.
+package arrays
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/md"
+	"github.com/iscsiroot/iscsiroot/pkg/md/array"
+)
+
+// Layer is the layer of md arrays. It finds those only that a search wants.
+type Layer struct {
+	Sys, Dev string // the mount points of sysfs and devtmpfs
+	Want     Filter
+	Kernel   Kernel
+	// Open opens a device for reading until the search ends.
+	Open blockdev.Opener
+	// Temporary reports whether an error of a read may be temporary.
+	Temporary func(error) bool
+	Warnf     func(format string, args ...any)
+
+	// The fields below are of the last Find.
+
+	Seen   []string // the arrays, for messages
+	Errs   []error  // why some cannot be used
+	Unread []Unread // what could not be read, for a temporary reason
+
+	read map[string]superblock // of the devices, by name: each is read once
+}
+
+// Unread is a device that could not be read.
+type Unread struct {
+	Device *blockdev.Device
+	Err    error
+}
+
+// Name implements blockdev.Layer.
+func (*Layer) Name() string { return "md arrays" }
+
+// assembly is the Plan of a blockdev.Assembly.
+type assembly struct {
+	id       bootspec.ArrayID
+	set      md.UUID
+	plan     md.Plan
+	metadata string    // version of the superblocks: "1.2"
+	left     []md.Left // that are not used
+	node     string    // of an array that runs: "md127"
+	link     string    // to it, below Layer.Dev: "md/root"
+}
+
+// Find implements blockdev.Layer. An array that runs is taken as it is.
+func (l *Layer) Find(ctx context.Context, devices []*blockdev.Device) ([]blockdev.Assembly, error) {
+	l.Seen, l.Errs, l.Unread = nil, nil, nil
+	all, _ := md.Assemble(l.members(devices))
+	for i := range all {
+		l.Seen = append(l.Seen, fmt.Sprintf("array %s (%v on %s)", title(idOf(&all[i])), all[i].Level, places(&all[i])))
+	}
+	wanted, err := l.Want.wanted(all)
+	if err != nil {
+		l.Errs = append(l.Errs, err)
+	}
+	running, err := l.running(devices)
+	if err != nil {
+		return nil, err
+	}
+	var out []blockdev.Assembly
+	for _, a := range wanted {
+		p := &assembly{id: idOf(a), set: a.Set, metadata: fmt.Sprintf("1.%d", a.Minor), left: a.Left}
+		members := membersOf(a, devices)
+		if at := among(members, running); at != nil {
+			p.node, members, p.left = at.node, at.members, nil
+		} else if p.plan, err = l.plan(ctx, a); err != nil {
+			l.Errs = append(l.Errs, err)
+			continue
+		}
+		out = append(out, blockdev.Assembly{Name: p.id.UUID, Members: members, Plan: p})
+		if l.Want.Degraded && p.plan.Missing > 0 {
+			break // it may be what another one lacks
+		}
+	}
+	return out, nil
+}
+
+// plan returns how to start an array. One that is dirty and degraded is started only if the
+// administrator has set the kernel's parameter for it.
+func (l *Layer) plan(ctx context.Context, a *md.Array) (md.Plan, error) {
+	o := md.Options{Degraded: l.Want.Degraded}
+	p, err := a.Plan(o)
+	var missing *md.MissingError
+	if !errors.As(err, &missing) || !missing.Dirty {
+		return p, err
+	}
+	_ = l.Kernel.Load(ctx, "md_mod") // has the parameter
+	text, _ := os.ReadFile(filepath.Join(l.Sys, "module/md_mod/parameters/start_dirty_degraded"))
+	o.DirtyDegraded = strings.TrimSpace(string(text)) == "1"
+	return a.Plan(o)
+}
+
+// membersOf returns the devices of an array's members.
+func membersOf(a *md.Array, devices []*blockdev.Device) (out []*blockdev.Device) {
+	for i := range a.Members {
+		for _, d := range devices {
+			if d.Name == a.Members[i].Place {
+				out = append(out, d)
+			}
+		}
+	}
+	return out
+}
+
+// superblock is what was read of a device.
+type superblock struct {
+	md  md.Superblock
+	err error
+}
+
+// members reads the superblocks of devices. What is on a member whose superblock is at the end is
+// the array's, so its partitions, which the kernel shows too, are none.
+func (l *Layer) members(devices []*blockdev.Device) (found []md.Found) {
+	if l.read == nil {
+		l.read = map[string]superblock{}
+	}
+	for _, d := range devices {
+		if d.Size == 0 || d.Kind == blockdev.KindPartition && l.memberAtEnd(d.Parents[0]) {
+			continue
+		}
+		s, ok := l.read[d.Name]
+		if !ok {
+			s.md, s.err = l.superblock(d)
+			l.read[d.Name] = s
+		}
+		switch {
+		case s.err == nil && s.md.Minor != 0 && hasPartitions(d, devices):
+			// Its table begins where the array's contents do not: it is left of an
+			// earlier use.
+		case s.err == nil:
+			found = append(found, md.Found{Place: d.Name, Superblock: s.md})
+		case l.Temporary(s.err):
+			l.Unread = append(l.Unread, Unread{d, s.err})
+		case isMember(s.err):
+			l.Errs = append(l.Errs, fmt.Errorf("%s: %w", d.Name, s.err))
+		}
+	}
+	return found
+}
+
+// isMember reports whether an error of md.Read is about a superblock, not about the read of a
+// device.
+func isMember(err error) bool {
+	var path *fs.PathError
+	return !errors.Is(err, md.ErrNone) && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.As(err, &path)
+}
+
+// memberAtEnd reports whether a device that was read has a superblock at its end.
+func (l *Layer) memberAtEnd(d *blockdev.Device) bool {
+	s, ok := l.read[d.Name]
+	return ok && s.err == nil && s.md.Minor == 0
+}
+
+func hasPartitions(d *blockdev.Device, devices []*blockdev.Device) bool {
+	for _, other := range devices {
+		if other.Partition != nil && other.PartitionOf(d, other.Partition.Number) {
+			return true
+		}
+	}
+	return false
+}
+
+func (l *Layer) superblock(d *blockdev.Device) (md.Superblock, error) {
+	f, err := l.Open(filepath.Join(l.Dev, d.Name))
+	if err != nil {
+		return md.Superblock{}, err
+	}
+	defer func() { _ = f.Close() }()
+	return md.Read(f, d.Size)
+}
+
+// running is an array that the kernel has.
+type running struct {
+	node    string
+	members []*blockdev.Device // those of the search
+}
+
+// running lists the arrays that run on devices. One may end meanwhile.
+func (l *Layer) running(devices []*blockdev.Device) (out []running, err error) {
+	names, err := l.Kernel.List()
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // a kernel without any block device
+		return nil, err
+	}
+	for _, name := range names {
+		s, err := l.Kernel.State(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		r := running{node: name}
+		for _, m := range s.Members {
+			for _, d := range devices {
+				if m.Number != (array.Number{}) && d.Number == blockdev.Number(m.Number) {
+					r.members = append(r.members, d)
+				}
+			}
+		}
+		out = append(out, r)
+	}
+	return out, nil
+}
+
+// among returns the array that has any of these members; nil: none.
+func among(members []*blockdev.Device, all []running) *running {
+	for i := range all {
+		for _, m := range all[i].members {
+			if m.In(members) {
+				return &all[i]
+			}
+		}
+	}
+	return nil
+}

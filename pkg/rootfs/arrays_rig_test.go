@@ -1,0 +1,288 @@
+package rootfs
+
+import (
+	"cmp"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
+	"github.com/iscsiroot/iscsiroot/pkg/dm"
+	"github.com/iscsiroot/iscsiroot/pkg/dm/table"
+	"github.com/iscsiroot/iscsiroot/pkg/internal/steptest"
+	"github.com/iscsiroot/iscsiroot/pkg/md"
+	"github.com/iscsiroot/iscsiroot/pkg/md/array"
+)
+
+// fakeArrays has md in files, beside the device-mapper of fakeKernel.
+type fakeArrays struct {
+	*fakeKernel
+	run    map[string][]array.Number // the members of what runs, by the kernel's name
+	parts  map[string]int            // by name in the superblock: how many partitions the kernel finds
+	starts []string                  // what was started
+	used   string                    // an array that is in use
+}
+
+func (k *fakeArrays) Load(ctx context.Context, module string) error {
+	return k.fakeKernel.Load(ctx, module)
+}
+
+// devices are the devices in sysfs, by number.
+func (k *fakeArrays) device(n array.Number) string {
+	matches, _ := filepath.Glob(filepath.Join(k.paths.sys, "class/block/*/dev"))
+	more, _ := filepath.Glob(filepath.Join(k.paths.sys, "class/block/*/*/dev"))
+	for _, path := range append(matches, more...) {
+		if text, _ := os.ReadFile(path); strings.TrimSpace(string(text)) == n.String() {
+			return filepath.Base(filepath.Dir(path))
+		}
+	}
+	k.t.Fatalf("no device %s", n)
+	return ""
+}
+
+func (k *fakeArrays) Start(name string, minor int, members []array.Number) error {
+	k.t.Helper()
+	if _, ok := k.run[name]; ok {
+		return fmt.Errorf("start array %s: %w", name, unix.EEXIST)
+	}
+	var sb md.Superblock
+	data := map[int][]byte{} // by slot
+	for _, n := range members {
+		device := k.device(n)
+		if slices.ContainsFunc(slices.Collect(maps.Values(k.run)), func(other []array.Number) bool { return slices.Contains(other, n) }) {
+			return fmt.Errorf("start array %s: member %s: %w", name, n, unix.EBUSY)
+		}
+		f, err := os.Open(filepath.Join(k.paths.dev, device))
+		if err != nil {
+			k.t.Fatal(err)
+		}
+		info, _ := f.Stat()
+		if sb, err = md.Read(f, info.Size()); err != nil || sb.Minor != minor {
+			k.t.Fatalf("%s: %+v, %v", device, sb, err)
+		}
+		b := make([]byte, sb.DataSectors*512)
+		if _, err := f.ReadAt(b, int64(sb.DataOffset*512)); err != nil && !errors.Is(err, io.EOF) {
+			k.t.Fatal(err)
+		}
+		data[int(sb.Roles[sb.Number])] = b
+		_ = f.Close()
+	}
+	k.run[name] = members
+	k.starts = append(k.starts, cmp.Or(sb.Name, name))
+	number := strings.TrimPrefix(name, "md")
+	dir := filepath.Join(k.paths.sys, "class/block", name)
+	content := contentsOf(sb, data)
+	files := map[string]string{
+		filepath.Join(dir, "size"): fmt.Sprint(len(content) / 512), filepath.Join(dir, "dev"): "9:" + number,
+		filepath.Join(dir, "md/array_state"): "read-auto\n", filepath.Join(k.paths.dev, name): string(content),
+	}
+	for i := range k.parts[sb.Name] {
+		part := fmt.Sprintf("%sp%d", name, i+1)
+		files[filepath.Join(dir, part, "size")] = "8192"
+		files[filepath.Join(dir, part, "start")] = "2048"
+		files[filepath.Join(dir, part, "dev")] = fmt.Sprintf("259:%d", i)
+		files[filepath.Join(dir, part, "partition")] = fmt.Sprint(i + 1)
+		files[filepath.Join(k.paths.dev, part)] = string(content[2048*512 : (2048+8192)*512])
+	}
+	writeFiles(k.t, files)
+	return nil
+}
+
+// contentsOf returns what is in an array: raid1, raid0, or linear.
+func contentsOf(sb md.Superblock, data map[int][]byte) (out []byte) {
+	slots := slices.Sorted(maps.Keys(data))
+	switch sb.Level {
+	case md.RAID0:
+		for at := 0; at < len(data[0]); at += int(sb.ChunkSectors * 512) {
+			for _, s := range slots {
+				out = append(out, data[s][at:at+int(sb.ChunkSectors*512)]...)
+			}
+		}
+	case md.RAID1:
+		return data[slots[0]]
+	default:
+		for _, s := range slots {
+			out = append(out, data[s]...)
+		}
+	}
+	return out
+}
+
+func (k *fakeArrays) Stop(name string) error {
+	members, ok := k.run[name]
+	switch {
+	case !ok:
+		return fmt.Errorf("stop array %s: %w", name, os.ErrNotExist)
+	case name == k.used, k.holds(name):
+		return fmt.Errorf("stop array %s: %w", name, unix.EBUSY)
+	}
+	k.t.Logf("stop %s of %v", name, members)
+	delete(k.run, name)
+	return os.RemoveAll(filepath.Join(k.paths.sys, "class/block", name))
+}
+
+// holds reports whether a volume or an array stands on an array.
+func (k *fakeArrays) holds(name string) bool {
+	n := array.Number{Major: 9, Minor: 0}
+	_, _ = fmt.Sscanf(name, "md%d", &n.Minor)
+	for _, members := range k.run {
+		if slices.Contains(members, n) {
+			return true
+		}
+	}
+	return k.isBelow(table.Number(n))
+}
+
+func (k *fakeArrays) Remove(name string, o dm.Option) error {
+	if info, ok := k.made[name]; ok {
+		for _, members := range k.run {
+			if slices.Contains(members, array.Number(info.Number)) {
+				return unix.EBUSY
+			}
+		}
+	}
+	return k.fakeKernel.Remove(name, o)
+}
+
+func (k *fakeArrays) List() ([]string, error) { return slices.Sorted(maps.Keys(k.run)), nil }
+
+func (k *fakeArrays) State(name string) (array.State, error) {
+	s := array.State{ArrayState: "read-auto"}
+	for _, n := range k.run[name] {
+		s.Members = append(s.Members, array.MemberState{Number: n})
+	}
+	return s, nil
+}
+
+// arrayNames lists what runs, sorted.
+func (k *fakeArrays) arrayNames() string { return strings.Join(slices.Sorted(maps.Keys(k.run)), " ") }
+
+// arrayDisks returns a Storage with n empty disks of 16 MiB, sda and on, each of a session of its
+// own, that looks for a root.
+func arrayDisks(t *testing.T, n int, root string) (*Storage, *fakeArrays) {
+	t.Helper()
+	plan, err := bootspec.Parse(cmdline.Parse(root))
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := &fakeKernel{t: t, paths: paths{t.TempDir(), t.TempDir()}, made: map[string]dm.Info{}, tables: map[string]table.Table{}}
+	ka := &fakeArrays{fakeKernel: k, run: map[string][]array.Number{}, parts: map[string]int{}}
+	st := rootAt(plan.Root, n)
+	st.volumes, st.arrays = k, ka
+	for i := range n {
+		disk := fmt.Sprintf("sd%c", 'a'+i)
+		ka.addDisk(disk, fmt.Sprintf("8:%d", 16*i))
+		st.disks = append(st.disks, ourDisk(disk, i, 1))
+	}
+	return st, ka
+}
+
+const diskBytes = 16 << 20
+
+func (k *fakeArrays) addDisk(name, number string) {
+	k.t.Helper()
+	dir := filepath.Join(k.paths.sys, "class/block", name)
+	writeFiles(k.t, map[string]string{
+		filepath.Join(dir, "size"): fmt.Sprintln(diskBytes / 512), filepath.Join(dir, "dev"): number, filepath.Join(k.paths.dev, name): "",
+	})
+	if err := os.Truncate(filepath.Join(k.paths.dev, name), diskBytes); err != nil {
+		k.t.Fatal(err)
+	}
+}
+
+// member is a superblock to be written to a device.
+type member struct {
+	device string
+	minor  int
+	set    byte // of all bytes of the UUID
+	name   string
+	level  md.Level
+	slots  int
+	slot   int
+	events uint64
+	dirty  bool
+	at     int64 // where the device begins, in sectors of the disk
+	size   int64 // in sectors; 0: the disk's
+}
+
+// dataOffset is where the array's data begin on a member, in sectors.
+func (m member) dataOffset() int64 {
+	if m.minor == 0 {
+		return 0
+	}
+	return 64
+}
+
+// add writes the superblock (md_p.h: struct mdp_superblock_1).
+func (k *fakeArrays) add(m member) {
+	k.t.Helper()
+	m.size = cmp.Or(m.size, diskBytes/512)
+	place := []int64{(m.size - 16) &^ 7, 0, 8}[m.minor]
+	data := m.size - 128
+	const roles = 16
+	b := make([]byte, 256+2*roles)
+	le := binary.LittleEndian
+	le.PutUint32(b, 0xa92b4efc)
+	le.PutUint32(b[4:], 1)
+	for i := range 16 {
+		b[16+i], b[168+i] = m.set, m.set^byte(m.slot+1)
+	}
+	copy(b[32:64], m.name)
+	le.PutUint32(b[72:], uint32(int32(m.level)))
+	le.PutUint64(b[80:], uint64(data)&^127)
+	le.PutUint32(b[88:], 128)
+	le.PutUint32(b[92:], uint32(m.slots))
+	le.PutUint64(b[128:], uint64(m.dataOffset()))
+	le.PutUint64(b[136:], uint64(data)&^127)
+	le.PutUint64(b[144:], uint64(place))
+	le.PutUint32(b[160:], uint32(m.slot))
+	le.PutUint64(b[200:], cmp.Or(m.events, 10))
+	if !m.dirty {
+		le.PutUint64(b[208:], ^uint64(0))
+	}
+	le.PutUint32(b[220:], roles)
+	for i := range roles {
+		role := uint16(i)
+		if i >= m.slots {
+			role = md.RoleSpare
+		}
+		le.PutUint16(b[256+2*i:], role)
+	}
+	var sum uint64
+	for i := 0; i < len(b); i += 4 {
+		sum += uint64(le.Uint32(b[i:]))
+	}
+	le.PutUint32(b[216:], uint32(sum)+uint32(sum>>32))
+	k.write(m.device, m.at+place, b)
+}
+
+// mirror writes a raid1 over disks, and what is in it.
+func (k *fakeArrays) mirror(set byte, name string, minor int, contents []byte, disks ...string) {
+	for i, d := range disks {
+		m := member{device: d, minor: minor, set: set, name: name, level: md.RAID1, slots: len(disks), slot: i}
+		k.add(m)
+		k.write(d, m.dataOffset(), contents)
+	}
+}
+
+// find searches for the root that the command line names.
+func (k *fakeArrays) find(st *Storage) ([]*blockdev.Device, error) {
+	return st.search(k.t.Context(), k.paths, st.Spec.Root.Device.V)
+}
+
+// warnings is what a Storage has logged.
+func warnings(st *Storage) string {
+	return strings.Join(st.Log.(*steptest.Recorder).All(), "\n")
+}

@@ -1,0 +1,171 @@
+package rootfs
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/iscsiroot/iscsiroot/pkg/md"
+)
+
+// An array is found by each of its names, and by what is in it; one that is named, no other is
+// started. What root does not stand on is stopped.
+func TestArrayIsFound(t *testing.T) {
+	sb, uuid := ext4(t)
+	const set = "01010101:01010101:01010101:01010101"
+	for root, want := range map[string]string{ // what runs; a space: what was started
+		"root=/dev/md/root":                                   "md127 h:root",
+		"root=/dev/md_root":                                   "md127 h:root",
+		"root=/dev/md/h:root":                                 "md127 h:root",
+		"root=/dev/md/root rd.md=0":                           "md127 h:root",
+		"root=/dev/md0":                                       "md0 0",
+		"root=/dev/disk/by-id/md-uuid-" + set:                 "md127 h:root",
+		"root=/dev/disk/by-id/md-name-h:root":                 "md127 h:root",
+		"root=UUID=" + uuid:                                   "md127 0 h:root",
+		"root=UUID=" + uuid + " rd.md.uuid=" + set:            "md127 h:root",
+		"root=UUID=" + uuid + " rd.md.uuid=" + set[:34] + "2": " ",
+		"root=UUID=" + uuid + " rd.md=0":                      " ",
+		"root=LABEL=none":                                     " 0 h:root",
+		"root=/dev/md/none":                                   " 0 h:root",
+		"root=/dev/md127":                                     " 0 h:root",
+		"root=/dev/vg/none":                                   " 0 h:root",
+		"root=8:99":                                           " ",
+		"root=/dev/disk/by-id/wwn-0x1 rd.auto rd.md.conf=0":   " ",
+	} {
+		for minor := range 3 {
+			st, k := arrayDisks(t, 4, root)
+			k.mirror(1, "h:root", minor, sb, "sda", "sdb")
+			k.mirror(2, "0", 2, nil, "sdc", "sdd")
+			got, err := k.find(st)
+			runs, starts, _ := strings.Cut(want, " ")
+			if k.arrayNames() != runs || strings.Join(k.starts, " ") != strings.TrimSpace(starts) || (runs == "") != absent(err) {
+				t.Errorf("1.%d, %s: runs %q, started %q, %v, want %q", minor, root, k.arrayNames(), k.starts, err, want)
+			}
+			if runs == "" {
+				continue
+			}
+			if len(got) != 1 || got[0].Path() != "/dev/"+runs || got[0].Disks()[0].LUN == nil || len(got[0].Disks()) != 2 {
+				t.Errorf("%s: %+v", root, got)
+			}
+			name := map[string]string{"md127": "root", "md0": "0"}[runs]
+			if link, err := os.Readlink(filepath.Join(k.paths.dev, "md", name)); err != nil || link != "../"+runs {
+				t.Errorf("%s: link to %q, %v", root, link, err)
+			}
+			_, made := st.Made()
+			if len(made) != 1 || made[0].Node != runs || made[0].Path != "/dev/md/"+name {
+				t.Errorf("%s: made %+v", root, made)
+			}
+			if again, err := k.find(st); err != nil || len(again) != 1 || again[0].Name != runs || k.arrayNames() != runs {
+				t.Errorf("%s: a second search: %+v, %v, runs %q", root, again, err, k.arrayNames())
+			}
+			st.DeactivateUnused(t.Context())
+			if left, _ := os.ReadDir(filepath.Join(k.paths.dev, "md")); k.arrayNames() != "" || len(left) > 0 {
+				t.Errorf("%s: left are %q and %v", root, k.arrayNames(), left)
+			}
+		}
+	}
+}
+
+// An array that is in use is taken as it is.
+func TestArrayInUse(t *testing.T) {
+	st, k := arrayDisks(t, 2, "root=/dev/md/root")
+	k.mirror(1, "root", 2, nil, "sda", "sdb")
+	if _, err := k.find(st); err != nil {
+		t.Fatal(err)
+	}
+	k.used = "md127"
+	if got, err := k.find(st); err != nil || len(got) != 1 || got[0].Name != "md127" || len(k.starts) != 1 {
+		t.Errorf("%v, %v, started %q", names(got), err, k.starts)
+	}
+}
+
+// Without a name root is looked for on the arrays if it is on no disk, never on their members.
+func TestArrayHoldsRoot(t *testing.T) {
+	sb, _ := ext4(t)
+	st, k := arrayDisks(t, 3, "")
+	k.mirror(1, "root", 0, sb, "sda", "sdb")
+	err := st.lookOn(t.Context(), k.paths, st.disks)
+	if !absent(err) || k.arrayNames() != "" || strings.Join(k.starts, " ") != "root root root" && len(k.starts) == 0 {
+		t.Errorf("%v, runs %q, started %q", err, k.arrayNames(), k.starts)
+	}
+	if text := err.Error(); !strings.Contains(text, "md127") {
+		t.Errorf("the array was not looked at: %s", text)
+	}
+}
+
+// Partitions of an array are the kernel's, and those that a member seems to have are not used.
+func TestArrayPartitions(t *testing.T) {
+	sb, uuid := ext4(t)
+	disk, err := os.ReadFile("../blockdev/testdata/gpt.img")
+	if errors.Is(err, os.ErrNotExist) {
+		disk = nil
+	}
+	for _, root := range []string{"root=/dev/md/root1", "root=/dev/md127p1", "root=/dev/disk/by-id/md-name-root-part1", "root=UUID=" + uuid} {
+		st, k := arrayDisks(t, 2, root)
+		contents := make([]byte, (2048+8192)*512)
+		copy(contents, disk)
+		copy(contents[2048*512:], sb)
+		k.mirror(1, "root", 0, contents, "sda", "sdb")
+		k.parts["root"] = 1
+		k.partition("sda", 1, 2048, 8192)
+		k.partition("sdb", 1, 2048, 8192)
+		got, err := k.find(st)
+		if err != nil || len(got) != 1 || got[0].Name != "md127p1" || k.arrayNames() != "md127" {
+			t.Errorf("%s: %v, %v, runs %q", root, names(got), err, k.arrayNames())
+		}
+	}
+}
+
+// partition makes the kernel's partition of a disk.
+func (k *fakeArrays) partition(disk string, n, start, size int64) {
+	k.t.Helper()
+	name := disk + string(rune('0'+n))
+	dir := filepath.Join(k.paths.sys, "class/block", disk, name)
+	b, err := os.ReadFile(filepath.Join(k.paths.dev, disk))
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	text := func(n int64) string { return fmt.Sprint(n) }
+	writeFiles(k.t, map[string]string{
+		filepath.Join(dir, "partition"): text(n), filepath.Join(dir, "start"): text(start), filepath.Join(dir, "size"): text(size),
+		filepath.Join(dir, "dev"): "8:" + text(int64(disk[2]-'a')*16+n), filepath.Join(k.paths.dev, name): string(b[start*512 : (start+size)*512]),
+	})
+}
+
+// An array waits for members that it needs, and starts without those that it can do without only
+// when that is allowed.
+func TestArrayLacksMembers(t *testing.T) {
+	sb, uuid := ext4(t)
+	for _, tt := range []struct {
+		level      md.Level
+		disks      int // of three that are there
+		degradable bool
+	}{
+		{md.RAID1, 1, true}, {md.RAID1, 2, true}, {md.RAID5, 2, true}, {md.RAID5, 1, false}, {md.RAID0, 2, false}, {md.Linear, 1, false},
+	} {
+		for _, root := range []string{"root=/dev/md/root", "root=UUID=" + uuid} {
+			st, k := arrayDisks(t, 3, root)
+			for i, d := range []string{"sda", "sdb", "sdc"} {
+				m := member{device: d, minor: 2, set: 1, name: "root", level: tt.level, slots: 3, slot: i}
+				k.add(m)
+				k.write(d, m.dataOffset(), sb)
+			}
+			st.disks = st.disks[:tt.disks]
+			_, err := k.find(st)
+			if a := absenceOf(err); a == nil || a.degradable() != tt.degradable || k.arrayNames() != "" || !strings.Contains(err.Error(), "array root: ") {
+				t.Errorf("%v of %d, %s: %v, runs %q", tt.level, tt.disks, root, err, k.arrayNames())
+			}
+			st.degraded = true
+			_, err = k.find(st)
+			if (err == nil) != tt.degradable || (k.arrayNames() != "") != tt.degradable {
+				t.Errorf("%v of %d, %s, degraded: %v, runs %q", tt.level, tt.disks, root, err, k.arrayNames())
+			}
+			if tt.degradable && !strings.Contains(warnings(st), "array root is started without") {
+				t.Errorf("no warning: %s", warnings(st))
+			}
+		}
+	}
+}
