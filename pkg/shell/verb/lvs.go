@@ -36,42 +36,44 @@ func lvsVerb() Verb {
 	}
 }
 
-// volumeGroups reads the labels of all disks and partitions. errs are of some of them.
+// volumeGroups reads the labels of all disks, arrays and partitions. errs are of some of them.
 func volumeGroups(ctx context.Context, sys, dev string) (groups []lvm.Group, errs []error, err error) {
-	disks, err := blockdev.Disks(sys)
+	devices, errs, err := allDevices(sys, false)
 	if err != nil {
 		return nil, nil, err
 	}
 	var found []lvm.Found
-	for _, disk := range disks {
-		devices, derr := onDisk(sys, disk)
-		if derr != nil {
-			errs = append(errs, derr)
-			continue
-		}
-		for _, d := range devices {
-			pv, err := readLabel(ctx, dev, d)
-			switch {
-			case ctx.Err() != nil:
-				return nil, nil, ctx.Err()
-			case err == nil:
-				found = append(found, lvm.Found{Place: d.Name, PV: pv})
-			case !errors.Is(err, lvm.ErrNoLabel):
-				errs = append(errs, fmt.Errorf("%s: %w", d.Name, err))
-			}
+	for _, d := range devices {
+		pv, err := readLabel(ctx, dev, d)
+		switch {
+		case ctx.Err() != nil:
+			return nil, nil, ctx.Err()
+		case err == nil:
+			found = append(found, lvm.Found{Place: d.Name, PV: pv})
+		case !errors.Is(err, lvm.ErrNoLabel):
+			errs = append(errs, fmt.Errorf("%s: %w", d.Name, err))
 		}
 	}
 	groups, problems := lvm.Assemble(found)
 	return groups, append(errs, problems...), nil
 }
 
+// readLabel reads the label of a physical volume. On a member of an array whose superblock is at
+// its end it is the array's.
 func readLabel(ctx context.Context, dev string, d *blockdev.Device) (lvm.PV, error) {
 	f, err := blockdev.Open(ctx, filepath.Join(dev, d.Name))
 	if err != nil {
 		return lvm.PV{}, err
 	}
 	defer func() { _ = f.Close() }()
-	return lvm.ReadPV(f, d.Size)
+	pv, err := lvm.ReadPV(f, d.Size)
+	if err != nil {
+		return pv, err
+	}
+	if fsys, err := blockdev.Probe(f, d.Size); err == nil && fsys.Type != "LVM2_member" {
+		return pv, lvm.ErrNoLabel
+	}
+	return pv, nil
 }
 
 // describeGroup lists a group's volumes, each with its size, type and state, and what is missing.

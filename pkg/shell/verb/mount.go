@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
+	"github.com/iscsiroot/iscsiroot/pkg/md/array"
 	"github.com/iscsiroot/iscsiroot/pkg/mounts"
 	"github.com/iscsiroot/iscsiroot/pkg/switchroot"
 )
@@ -123,13 +124,15 @@ func umountVerb() Verb {
 }
 
 func blkidVerb() Verb {
-	return Verb{Name: "blkid", Args: "[DISK...]", Help: "what the disks, partitions and volumes hold", Group: System, Run: func(ctx context.Context, c *Call) error {
+	return Verb{Name: "blkid", Args: "[DISK...]", Help: "what the disks, partitions, arrays and volumes hold", Group: System, Run: func(ctx context.Context, c *Call) error {
 		disks := c.Args
 		if len(disks) == 0 {
 			var err error
 			if disks, err = blockdev.Disks("/sys"); err != nil {
 				return err
 			}
+			arrays, _ := array.Paths{Sys: "/sys"}.List() // none
+			disks = append(disks, arrays...)
 			for _, d := range blockdev.Maps("/sys") {
 				disks = append(disks, d.Name)
 			}

@@ -139,7 +139,7 @@ func All() []Verb {
 	return []Verb{
 		lsVerb(), catVerb(), cpVerb(), mvVerb(), rmVerb(), mkdirVerb(), touchVerb(), lnVerb(), findVerb(),
 		moreVerb("more"), moreVerb("less"), grepVerb(), headVerb(), tailVerb(), wcVerb(), sortVerb(), hexdumpVerb(),
-		dmesgVerb(), lsmodVerb(), modprobeVerb(), insmodVerb(), rmmodVerb(), mountVerb(), umountVerb(), blkidVerb(), lvsVerb(),
+		dmesgVerb(), lsmodVerb(), modprobeVerb(), insmodVerb(), rmmodVerb(), mountVerb(), umountVerb(), blkidVerb(), lvsVerb(), mdstatVerb(),
 		psVerb(), killVerb(), dfVerb(), freeVerb(), unameVerb(), dateVerb(), sleepVerb(), syncVerb(),
 		ipVerb(), pingVerb(),
 	}
