@@ -33,8 +33,11 @@ func (sc scanner) scan(ctx context.Context, lun uint64) ([]blockdev.LUN, error) 
 	var found []blockdev.LUN
 	var missing *notReadyError
 	look := func(uevent.Event) (done bool, err error) {
-		found, missing, err = sc.look(ctx, lun)
-		return missing == nil, err
+		ready, not, err := sc.look(ctx, lun)
+		if err == nil { // else ctx may have ended meanwhile, and the last result stands
+			found, missing = ready, not
+		}
+		return not == nil, err
 	}
 	began := time.Now()
 	for logged := false; ; {
