@@ -127,7 +127,7 @@ func (g *guest) until(what string, done func() bool) {
 	g.Helper()
 	for deadline := time.Now().Add(time.Minute); !done(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			g.Fatal(what, ": not within a minute")
+			g.Fatal(what, " is not so within a minute: ", fmt.Sprint(g.State("md127")))
 		}
 	}
 }

@@ -9,13 +9,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The ioctls of include/uapi/linux/raid/md_u.h: _IOW(MD_MAJOR, ...) with the sizes below, and
-// STOP_ARRAY as _IO. The numbers are the same on amd64 and arm64.
+// The ioctls of include/uapi/linux/raid/md_u.h: _IOW(MD_MAJOR, ...) with the sizes below, and _IO
+// for what takes no structure. The numbers are the same on amd64 and arm64.
 const (
-	setArrayInfo = 1<<30 | arrayInfoLen<<16 | 9<<8 | 0x23
-	addNewDisk   = 1<<30 | diskInfoLen<<16 | 9<<8 | 0x21
-	runArray     = 1<<30 | paramLen<<16 | 9<<8 | 0x30
-	stopArray    = 9<<8 | 0x32
+	setArrayInfo  = 1<<30 | arrayInfoLen<<16 | 9<<8 | 0x23
+	addNewDisk    = 1<<30 | diskInfoLen<<16 | 9<<8 | 0x21
+	hotRemoveDisk = 9<<8 | 0x22
+	runArray      = 1<<30 | paramLen<<16 | 9<<8 | 0x30
+	stopArray     = 9<<8 | 0x32
 )
 
 // Sizes of structures that are made of the type int alone, in bytes.

@@ -126,9 +126,22 @@ func (g *guest) refusals() {
 	}
 	g.check(held.Close())
 	g.nothingLeft()
+	for level, want := range map[string]error{"raid0": unix.EINVAL, "linear": unix.EIO} {
+		g.create(level, g.loops[0], g.loops[1])
+		if err := g.start(1); !errors.Is(err, want) {
+			g.Errorf("half of %s: %v, want %v", level, err, want)
+		}
+		g.nothingLeft()
+	}
+	g.noModule()
+}
+
+// noModule: what is not loaded is named.
+func (g *guest) noModule() {
+	g.create("raid5", g.loops[0], g.loops[1], g.loops[2], clean)
 	g.check(unix.DeleteModule("raid456", 0)) // and nothing here loads it
 	var missing *ModuleError
-	if err := g.start(0, 1, 2, 3); !errors.As(err, &missing) || missing.Module != "raid456" || !errors.Is(err, unix.EINVAL) {
+	if err := g.start(0, 1, 2); !errors.As(err, &missing) || missing.Module != "raid456" || !errors.Is(err, unix.EINVAL) {
 		g.Errorf("no module: %v", err)
 	}
 	g.nothingLeft()
@@ -223,11 +236,11 @@ func (g *guest) lost() {
 		g.Errorf("%+v", m)
 	}
 	g.check(g.RemoveFailed("md127"))
-	for _, other := range g.loops[3:] { // of another array, which is not refused by the kernel
-		if err := errors.Join(g.ReAdd("md127", g.number(other), 1, 1)); !errors.Is(err, ErrNotMember) {
+	for _, other := range g.loops[3:] { // of another array, which the kernel would take
+		if err := g.ReAdd("md127", g.number(other), 1, 1); !errors.Is(err, ErrNotMember) {
 			g.Error(err)
 		}
-		if err := errors.Join(g.Add("md127", g.number(other))); !errors.Is(err, ErrNotMember) {
+		if err := g.Add("md127", g.number(other)); !errors.Is(err, ErrNotMember) {
 			g.Error(err)
 		}
 	}

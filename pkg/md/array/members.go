@@ -58,9 +58,32 @@ func (p Paths) add(name string, m Number, number, slot, state int32) error {
 		return err
 	}
 	defer f.Close()
-	err = ioctl(f, addNewDisk, diskInfo(m, number, slot, state|flags))
-	if err != nil && p.has(name, m) {
-		return nil
+	if err := ioctl(f, addNewDisk, diskInfo(m, number, slot, state|flags)); err != nil && !p.has(name, m) {
+		return err
+	}
+	return p.rebuild(f, name, m)
+}
+
+// rebuild sees to it that the kernel begins to rebuild a member that was added. It forgets to, if
+// the array is written to for the first time while its thread looks at the member (drivers/md/md.c:
+// md_check_recovery clears MD_RECOVERY_NEEDED for read-auto, md_write_start sets it without the
+// lock). HOT_REMOVE_DISK waits for that thread, 5 s at most; there is no device 0:0 to remove.
+func (p Paths) rebuild(f *os.File, name string, m Number) error {
+	if err := ioctl(f, hotRemoveDisk, nil); err != nil && !errors.Is(err, unix.ENXIO) {
+		return err
+	}
+	s, err := p.state(name)
+	if err != nil || s.SyncAction != "idle" || s.ArrayState == "read-auto" || s.ArrayState == "readonly" {
+		return err
+	}
+	for _, has := range s.Members {
+		if has.Number != m || has.Is("in_sync") {
+			continue
+		}
+		err = writeText(filepath.Join(p.md(name), "sync_action"), "recover")
+		if errors.Is(err, unix.EBUSY) { // it has just begun
+			err = nil
+		}
 	}
 	return err
 }

@@ -33,17 +33,19 @@ var errLeftOut = errors.New("the kernel left it out of the array")
 // next time.
 //
 // The array is read-auto: until something is written to it the kernel writes nothing to its
-// members, resyncs nothing, and rebuilds nothing. (It may write blocks of a write-intent bitmap,
-// with the content that they have.) Arrays without redundancy have no such state, and are not
-// written to either before something is written to them. For this Start sets the parameter start_ro
-// of md_mod while it runs the array: the caller sees to it that no other Start is under way, and an
-// array that another process starts meanwhile is read-auto as well.
+// members, resyncs nothing, and rebuilds nothing. (It writes the superblock of a write-intent
+// bitmap, with the content that it has, at the start and at the end.) Arrays without redundancy
+// have no such state, and their members are not written to either before something is written to
+// the array. For this Start sets the parameter start_ro of md_mod while it runs the array: the
+// caller sees to it that no other Start is under way, and an array that another process starts
+// meanwhile is read-auto as well.
 //
 // The caller loads md_mod and the level's module; a *[ModuleError] names one that is missing. Each
 // other error is the kernel's, which tells the reason in its log alone, behind "md:" or "md/".
-// unix.EBUSY: a member is in use. unix.EROFS or unix.EACCES: it is write-protected. unix.EINVAL: it
-// has no superblock of this version, or one of another array. unix.EIO: the array is dirty and
-// degraded, or members are missing. After an error nothing of the array is left.
+// unix.EBUSY: a member is in use. unix.EROFS or unix.EACCES: it is write-protected; some drivers
+// let the array start "readonly" then. unix.EINVAL: a member has no superblock of this version, or
+// one of another array. unix.EIO, or EINVAL of the whole: too few members, or a dirty array that is
+// degraded. After an error nothing of the array is left.
 func (p Paths) Start(name string, minor int, members []Number) error {
 	err := checkName(name)
 	if err == nil {
@@ -128,10 +130,15 @@ func (p Paths) runError(name string, err error) error {
 	return err
 }
 
-// complete fails if the kernel runs the array without one of the members: it leaves out one whose
-// events are too few (drivers/md/md.c: analyze_sbs), and runs degraded what was to be whole.
+// complete fails if the array does not run, which some kernels give no error for
+// (drivers/md/linear.c: linear_run), and if it runs without one of the members: the kernel leaves
+// out one whose events are too few (drivers/md/md.c: analyze_sbs), and runs degraded what was to be
+// whole.
 func (p Paths) complete(name string, members []Number) error {
 	s, err := p.state(name)
+	if err == nil && s.ArrayState == "inactive" {
+		err = fmt.Errorf("run: %w", unix.EIO)
+	}
 	if err != nil {
 		return err
 	}
