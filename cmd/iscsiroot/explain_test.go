@@ -80,6 +80,9 @@ func TestExplain(t *testing.T) {
 				"modules never loaded            n  (module_blacklist=)\n", "modules loaded last             z  (rd.driver.post=)\n",
 			},
 		},
+		{"arrays", []string{"--cmdline", seedLine + " root=/dev/md/root rd.md.uuid=3aaa0122:29827cfa:5331ad66:ca767371 rd.md.imsm=0"}, 0, []string{
+			"/dev/md/root  (root=)", "3aaa012229827cfa5331ad66ca767371  (rd.md.uuid=)", "no effect: arrays of a firmware are not supported  (rd.md.imsm=)",
+		}},
 		{"secret", []string{"--cmdline", seedLine + " iscsi_u=u iscsi_w=sesame-open-12"}, 0, []string{"[redacted]"}},
 	} {
 		status, out, errs := s.run(append([]string{"explain"}, c.args...)...)

@@ -49,6 +49,7 @@ var linked = map[string]string{
 	"pkg/recovery/agent":   "the processes that stay after the switch",
 	"pkg/recovery/disks":   "keeps their disks' retries and time-outs as they have to be",
 	"pkg/recovery/uplink":  "keeps the network by which the boot reached its targets",
+	"pkg/redundancy":       "a mirror goes on without the disk of a target that is away",
 	"pkg/dm":               "device-mapper, for root on LVM",
 	"pkg/dm/table":         "tables of device-mapper",
 	"pkg/lvm":              "the metadata of LVM, whose volumes root may be on",
