@@ -1,7 +1,5 @@
 package md
 
-import "strings"
-
 // Found is a member and where it is: the name of a device, for a person.
 type Found struct {
 	Place      string
@@ -10,15 +8,11 @@ type Found struct {
 
 // Array is an array, and what there is of it.
 type Array struct {
-	Set      UUID
-	Name     string // as in the superblock: "host:name", or without a host
-	Level    Level
-	Disks    int // slots, without those that a reshape is emptying
-	Minor    int // of the superblocks' version 1
-	Sectors  uint64
-	Events   uint64 // of the freshest member
-	Clean    bool   // no write was under way, no resync is necessary
-	Reshaped bool   // the kernel has to finish a reshape
+	Set   UUID
+	Name  string // as in the superblock: "host:name", or without a host
+	Level Level
+	Disks int // slots, without those that a reshape is emptying
+	Minor int // of the superblocks' version 1
 
 	// Members are those to start the array with: the freshest one first, the others in the
 	// order of their slots, then spares.
@@ -33,22 +27,6 @@ type Array struct {
 	Conflict error
 
 	fresh *Superblock // of the freshest member
-}
-
-// ShortName returns the name without its host, empty if there is none.
-func (a *Array) ShortName() string {
-	if _, short, ok := strings.Cut(a.Name, ":"); ok {
-		return short
-	}
-	return a.Name
-}
-
-// Host returns the host that the array was made for (mdadm(8): --homehost), empty if none is named.
-func (a *Array) Host() string {
-	if host, _, ok := strings.Cut(a.Name, ":"); ok {
-		return host
-	}
-	return ""
 }
 
 // title is how a person knows the array.

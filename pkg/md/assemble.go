@@ -51,10 +51,7 @@ func (a *Array) before(other *Array) bool {
 func makeArray(found []*Found) *Array {
 	fresh := freshest(found)
 	s := &fresh.Superblock
-	a := &Array{
-		Set: s.Set, Name: s.Name, Level: s.Level, Disks: s.Disks, Minor: s.Minor, Sectors: s.Sectors,
-		Events: s.Events, Clean: s.Clean, Reshaped: s.has(FeatureReshape), fresh: s,
-	}
+	a := &Array{Set: s.Set, Name: s.Name, Level: s.Level, Disks: s.Disks, Minor: s.Minor, fresh: s}
 	a.take(fresh.member())
 	conflicts := a.twice(found)
 	for _, f := range found {

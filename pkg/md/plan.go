@@ -18,7 +18,7 @@ type Plan struct {
 	Module string // of the kernel, beside md_mod
 	// Members are those to give to the kernel, in this order. It chooses the freshest itself
 	// when it starts the array (md.c: analyze_sbs), and until then compares each with the one
-	// that it got last, of which all here agree. The first one is the freshest all the same, so
+	// that it got last, of which all here agree. The first one is the freshest nevertheless, so
 	// that a list cut short is no list of old members.
 	Members []Member
 	Missing int // slots without a whole member: 0 unless the array is degraded
@@ -38,7 +38,7 @@ func (a *Array) Plan(o Options) (Plan, error) {
 	case !a.enough(whole):
 		missing.Need = a.need(len(whole))
 		return Plan{}, missing
-	case a.Reshaped:
+	case a.fresh.has(FeatureReshape):
 		// With fewer, which slots suffice depends on how far the reshape is.
 		return Plan{}, missing
 	case a.dirtyParity() && !o.DirtyDegraded:
@@ -57,5 +57,5 @@ func (a *Array) Plan(o Options) (Plan, error) {
 // dirtyParity reports whether parity may not fit to its data, so that what is computed from it for
 // a missing member would be wrong (raid5.c: raid5_run). A partial parity log prevents that.
 func (a *Array) dirtyParity() bool {
-	return !a.Clean && a.Level.parity() > 0 && !a.fresh.has(FeaturePPL)
+	return !a.fresh.Clean && a.Level.parity() > 0 && !a.fresh.has(FeaturePPL)
 }

@@ -70,7 +70,7 @@ func (e *MissingError) Error() string {
 		text += ": missing in slot " + strings.Join(slots, ", ")
 	}
 	if e.Dirty {
-		text += "; it was not stopped cleanly: without all members its data may be wrong: md_mod.start_dirty_degraded=1 starts it all the same"
+		text += "; it was not stopped cleanly: without all members its data may be wrong: with md_mod.start_dirty_degraded=1 it starts degraded"
 	}
 	return text
 }
