@@ -156,7 +156,8 @@ func TestPlanDirty(t *testing.T) {
 		if !errors.As(err, &missing) || err.Error() != want || !missing.Dirty || missing.Degradable {
 			t.Error(level, err)
 		}
-		if _, err := a.Plan(md.Options{DirtyDegraded: true}); !errors.As(err, &missing) || !missing.Degradable {
+		want = "array host:root: " + level.String() + " with 3 of 4 members: missing in slot 1"
+		if _, err := a.Plan(md.Options{DirtyDegraded: true}); !errors.As(err, &missing) || !missing.Degradable || err.Error() != want {
 			t.Error(level, err)
 		}
 		if p, err := a.Plan(md.Options{Degraded: true, DirtyDegraded: true}); err != nil || p.Missing != 1 {

@@ -54,7 +54,7 @@ func (s *Superblock) title() string {
 type MissingError struct {
 	Array      string // its name
 	Level      Level
-	Have, Need int   // slots with a member that is whole: found, and necessary
+	Have, Need int   // slots with a member that is whole: found, and necessary to start as asked
 	Slots      []int // that have none and may get one
 	Dirty      bool  // writes were under way, so no member is redundant
 	Degradable bool  // with Options.Degraded the array could be started
@@ -66,6 +66,9 @@ func (e *MissingError) Error() string {
 		slots = append(slots, fmt.Sprint(s))
 	}
 	text := fmt.Sprintf("array %s: %v with %d members, %d are necessary", e.Array, e.Level, e.Have, e.Need)
+	if e.Degradable {
+		text = fmt.Sprintf("array %s: %v with %d of %d members", e.Array, e.Level, e.Have, e.Need)
+	}
 	if len(slots) > 0 {
 		text += ": missing in slot " + strings.Join(slots, ", ")
 	}
