@@ -214,8 +214,9 @@ func TestFaulty(t *testing.T) {
 		s.Disks, s.Roles[2], s.Roles[3] = 2, md.RoleFaulty, md.RoleFaulty
 	}
 	found[3].Superblock.Roles[3] = md.RoleSpare
+	slices.Reverse(found)
 	a, _ := assemble(t, found)
-	check(t, a, "sda sdb", "sdc: it is marked as faulty", "sdd: the array has it as faulty")
+	check(t, a, "sdb sda", "sdc: it is marked as faulty", "sdd: the array has it as faulty")
 }
 
 // The kernel takes no member whose level, layout, chunk or place differ.

@@ -138,6 +138,12 @@ func TestPlanPartial(t *testing.T) {
 	if p, err := a.Plan(md.Options{}); err != nil || p.Missing != 0 {
 		t.Error(p, err)
 	}
+	// One that is away does not matter where there is what it replaces.
+	a, _ = assemble(t, without(found, 2, 3))
+	var missing *md.MissingError
+	if _, err := a.Plan(md.Options{}); !errors.As(err, &missing) || !slices.Equal(missing.Slots, []int{2}) {
+		t.Error(err)
+	}
 }
 
 func TestPlanDirty(t *testing.T) {
