@@ -145,15 +145,19 @@ func TestCheckName(t *testing.T) {
 
 // A failed member is removed, whether its device is there or not; others stay.
 func TestRemoveFailed(t *testing.T) {
-	for name, c := range map[string]struct{ dir, state, want string }{
-		"gone":                  {"dev-sdb1", "faulty,write_mostly", "remove"},
-		"gone, and not noticed": {"dev-sdb1", "in_sync", "in_sync"}, // degraded already
-		"there":                 {"dev-sdc1", "faulty", "remove"},
-		"works":                 {"dev-sdc1", "in_sync", "in_sync"},
-		"spare":                 {"dev-sda1", "spare", "spare"},
+	for name, c := range map[string]struct{ dir, state, degraded, want string }{
+		"gone":                         {"dev-sdb1", "faulty,write_mostly", "1", "remove"},
+		"gone, and not noticed":        {"dev-sdb1", "in_sync", "0", "remove"},
+		"gone, and the array needs it": {"dev-sdb1", "in_sync", "1", "in_sync"},
+		"there":                        {"dev-sdc1", "faulty", "1", "remove"},
+		"works":                        {"dev-sdc1", "in_sync", "0", "in_sync"},
+		"a spare":                      {"dev-sda1", "spare", "0", "spare"},
 	} {
 		files := mirror()
-		files["block/md127/md/"+c.dir+"/state"] = c.state
+		files["block/md127/md/"+c.dir+"/state"], files["block/md127/md/degraded"] = c.state, c.degraded
+		if c.dir != "dev-sdb1" {
+			delete(files, "block/md127/md/dev-sdb1/slot") // as of one that is being removed
+		}
 		p := files.paths(t)
 		if err := p.RemoveFailed("md127"); err != nil {
 			t.Errorf("%s: %v", name, err)
