@@ -46,9 +46,10 @@ array() {
   mdadm --create "/dev/md/$array" --run --homehost=diskless --assume-clean "$@"
 }
 
-# members NAME ARRAY: a line for each member of the array that runs as /dev/md/ARRAY.
+# members NAME ARRAY: a line for each member of the array that runs as /dev/md/ARRAY. A container has no level.
 members() {
   dir="/sys/class/block/$(basename "$(readlink -f "/dev/md/$2")")/md"
+  [ "$(cat "$dir/level")" ] || return 0
   for member in "$dir"/dev-*; do
     echo "fact: $1 array $2 $(cat "$dir/../dev") $(cat "$dir/level") $(cat "$member/block/dev") $(cat "$member/offset") $(($(cat "$dir/component_size") * 2))"
   done
