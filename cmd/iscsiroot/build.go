@@ -2,7 +2,9 @@ package main
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -10,6 +12,7 @@ import (
 
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs"
 	"github.com/iscsiroot/iscsiroot/pkg/initramfs/storage"
+	"github.com/iscsiroot/iscsiroot/pkg/lvm"
 )
 
 const buildLong = `build makes a bootable initramfs: init, the kernel modules that reach the disk, and
@@ -135,7 +138,32 @@ func (f *buildFlags) nics(cfg *initramfs.Config) error {
 	}
 	kinds, err := storage.OfHost("/sys", "/proc")
 	cfg.Devices, cfg.Storage = append(cfg.Devices, devices...), append(cfg.Storage, kinds...)
+	if err != nil || !slices.Contains(kinds, "lvm") {
+		return err
+	}
+	name, err := os.Hostname()
+	if err == nil {
+		cfg.Default, err = withSystemID(cfg.Default, os.DirFS("/"), name)
+	}
 	return err
+}
+
+// withSystemID adds to the parameters of an image the system id that LVM has on this machine, whose
+// root is in a volume: its group may have the id, and init could not know it. A parameter that is
+// there counts.
+func withSystemID(params string, root fs.FS, hostName string) (string, error) {
+	const key = "rd.lvm.system_id="
+	if strings.Contains(params, key) {
+		return params, nil
+	}
+	id, err := lvm.HostSystemID(root, hostName)
+	if err != nil {
+		return params, fmt.Errorf("--host: %w: add --default %sID", err, key)
+	}
+	if id == "" {
+		return params, nil
+	}
+	return strings.TrimSpace(params + " " + key + id), nil
 }
 
 // kernel finds the release of a kernel that is named by a path.

@@ -41,7 +41,7 @@ func (f *buildFlags) define(cmd *cobra.Command, cfg *initramfs.Config) {
 	fs.StringVar(&cfg.Root, "root", "/", "look for modules, firmware and the .link files of etc/systemd/network below `DIR`")
 	fs.StringSliceVar(&f.nic, "nic", nil, "include only this network `DRIVER`, or that of a PCI card VVVV:DDDD or a modalias; repeatable (default: every Ethernet driver)")
 	fs.StringSliceVar(&f.modaliases, "modaliases", nil, "include only drivers of the devices in `FILE`, as cat /sys/bus/*/devices/*/modalias prints them on another machine; repeatable")
-	fs.BoolVar(&f.host, "host", false, "include only drivers of this machine's devices")
+	fs.BoolVar(&f.host, "host", false, "include only drivers of this machine's devices, and LVM's system id if root is in a volume here")
 	fs.StringSliceVar(&cfg.Network, "net", nil, "include what makes network devices of cards, `KIND`: "+strings.Join(initramfs.SupportedNetwork(), ", ")+"; repeatable (default: all in an image for any card, else those that --default, --policy or --cmdline name)")
 	fs.StringSliceVar(&cfg.Storage, "storage", nil, "include what root stands on, `KIND`: "+strings.Join(storage.Supported(), ", ")+"; repeatable (default: all in an image for any machine, what this machine's root stands on with --host, else lvm or md if --default, --policy or --cmdline name a volume or an array)")
 	fs.StringSliceVar(&cfg.FileSystems, "fs", nil, "include only this root file system `NAME`: "+fileSystems+"; repeatable (default: all)")

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"testing/fstest"
 )
 
 // TestBuildOptions tests the options one after the other.
@@ -158,4 +159,28 @@ func testPE() string {
 	opt[0], opt[1] = 0x0b, 0x02
 	opt[33], opt[37], opt[61], opt[108] = 0x10, 0x02, 0x04, 16 // alignments 0x1000 and 0x200, SizeOfHeaders, NumberOfRvaAndSizes
 	return string(b)
+}
+
+// The image for this machine has the system id that LVM has here, unless one is given.
+func TestSystemIDOfHost(t *testing.T) {
+	root := fstest.MapFS{"etc/lvm/lvm.conf": {Data: []byte(`global { system_id_source = "uname" }`)}}
+	for _, tt := range []struct {
+		params string
+		root   fstest.MapFS
+		want   string
+	}{
+		{"", nil, ""},
+		{"rw", nil, "rw"},
+		{"", root, "rd.lvm.system_id=node"},
+		{"rw", root, "rw rd.lvm.system_id=node"},
+		{"rd.lvm.system_id=other", root, "rd.lvm.system_id=other"},
+	} {
+		if got, err := withSystemID(tt.params, tt.root, "node"); got != tt.want || err != nil {
+			t.Errorf("%q: %q, %v", tt.params, got, err)
+		}
+	}
+	bad := fstest.MapFS{"etc/lvm/lvm.conf": {Data: []byte("global {")}}
+	if _, err := withSystemID("", bad, "node"); err == nil || !strings.HasSuffix(err.Error(), ": add --default rd.lvm.system_id=ID") {
+		t.Error(err)
+	}
 }

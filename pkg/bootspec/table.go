@@ -124,6 +124,7 @@ func rootParameters() []Parameter {
 		{"rd.lvm.lv", aliases("rd_LVM_LV"), "VG/LV", "look for root in this logical volume, and in no other that is not named; may be repeated; a volume that root= names is found without it", (*parser).lvmName},
 		{"rd.lvm.vg", aliases("rd_LVM_VG"), "VG", "look for root in the logical volumes of this volume group, and in no other that is not named; may be repeated", (*parser).lvmName},
 		{"rd.lvm", nil, "[0]", "0: look for root in no logical volume, unless root= names one", (*parser).lvm},
+		{"rd.lvm.system_id", nil, "ID", "the system id of this machine (lvmsystemid(7)): a volume group that has one is used only if it is this", (*parser).lvmSystemID},
 		{"rd_NO_LVM", aliases("nolvm"), "", "old names of rd.lvm=0", (*parser).noLVM},
 		{"dolvm", aliases("lvmraid", "lvmwait"), "[NAME]", "accepted for compatibility, ignored: logical volumes are searched", (*parser).accept},
 		{"rd.md.uuid", aliases("rd_MD_UUID"), "UUID", "start this md array to look for root, and no other that is not named, nor those that it stands on; may be repeated; an array that root= names is started without it", (*parser).mdUUID},

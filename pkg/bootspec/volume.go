@@ -13,6 +13,9 @@ type LVM struct {
 	Off Value[bool] // in none
 	// Names are volume groups, or volumes as GROUP/VOLUME: in these only. None: in all.
 	Names []Value[string]
+	// SystemID is that of this machine: a group that has another one is not used
+	// (lvmsystemid(7)). Empty: none.
+	SystemID Value[string]
 }
 
 // Allows reports whether root may be looked for in a volume.
@@ -60,6 +63,16 @@ func (ps *parser) lvm(p cmdline.Param) error {
 // noLVM reads the old names of rd.lvm=0.
 func (ps *parser) noLVM(p cmdline.Param) error {
 	set(ps, &ps.plan.Root.LVM.Off, !off(p.Value), p)
+	return nil
+}
+
+// lvmSystemID reads the system id of this machine.
+func (ps *parser) lvmSystemID(p cmdline.Param) error {
+	if !lvm.ValidSystemID(p.Value) {
+		ps.warnf("%s is ignored: not a system id of lvm: see lvmsystemid(7)", source(p))
+		return nil
+	}
+	set(ps, &ps.plan.Root.LVM.SystemID, p.Value, p)
 	return nil
 }
 

@@ -57,6 +57,14 @@ func TestVolumeNameWarnings(t *testing.T) {
 	}
 }
 
+// The system id of this machine, and one that no machine has.
+func TestVolumeSystemID(t *testing.T) {
+	plan, err := parse("quiet rd.lvm.system_id=node-1 rd.lvm.system_id=a/b")
+	if err != nil || plan.Root.LVM.SystemID.V != "node-1" || len(plan.Warnings) != 1 || plan.Warnings[0] != "rd.lvm.system_id= is ignored: not a system id of lvm: see lvmsystemid(7)" {
+		t.Errorf("%q, %q, %v", plan.Root.LVM.SystemID, plan.Warnings, err)
+	}
+}
+
 func FuzzVolumeName(f *testing.F) {
 	f.Add("vg", "lv")
 	f.Add("a-b", "c--d-")

@@ -36,7 +36,7 @@ func SplitDMName(name string) (vg, lv string, ok bool) {
 func ValidName(s string) bool {
 	const most = 127 // NAME_LEN, with a NUL
 	return s != "" && len(s) <= most && s != "." && s != ".." && s[0] != '-' && !strings.ContainsFunc(s, func(c rune) bool {
-		return !strings.ContainsRune("+_.-", c) && (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z')
+		return !isIDChar(c)
 	})
 }
 

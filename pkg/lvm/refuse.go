@@ -10,6 +10,9 @@ import (
 type UnsupportedError struct {
 	VG, LV string // LV is empty if it is the whole VG
 	What   string // what is in the way
+	// SystemID is set if nothing is in the way but that the VG belongs to the host with this
+	// system id.
+	SystemID string
 }
 
 func (e *UnsupportedError) Error() string {
@@ -63,14 +66,16 @@ func (p *planner) lack(pv *PhysicalVolume, degradable bool) {
 	p.missing.PVs = append(p.missing.PVs, *pv)
 }
 
-// refused returns why no LV of the VG is to be activated.
+// Refused returns why no LV of the VG is to be activated: an *UnsupportedError.
+func (vg *VG) Refused(o Options) error { return vg.refused(o.SystemID) }
+
 func (vg *VG) refused(systemID string) error {
 	refuse := func(what string) error { return &UnsupportedError{VG: vg.Name, What: what} }
 	switch {
 	case slices.Contains(vg.Status, "EXPORTED"):
 		return refuse("it is exported: see vgimport(8)")
 	case vg.SystemID != "" && vg.SystemID != systemID:
-		return refuse(fmt.Sprintf("it belongs to the host with the system id %q: see lvmsystemid(7)", clip(vg.SystemID)))
+		return &UnsupportedError{VG: vg.Name, What: fmt.Sprintf("it belongs to the host with the system id %q: see lvmsystemid(7)", clip(vg.SystemID)), SystemID: vg.SystemID}
 	case vg.LockType != "" && vg.LockType != "none":
 		return refuse(fmt.Sprintf("it is shared by lock type %q: see lvmlockd(8)", clip(vg.LockType)))
 	}

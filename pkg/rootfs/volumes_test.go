@@ -145,6 +145,26 @@ func TestVolumeIsRefused(t *testing.T) {
 	}
 }
 
+// A group of another host is refused with what to do, and used where the host is this one.
+func TestVolumeOfAnotherHost(t *testing.T) {
+	sb, uuid := ext4(t)
+	for _, root := range []string{"root=/dev/vg/root", "root=UUID=" + uuid, "root=UUID=" + uuid + " rd.lvm.system_id=mine"} {
+		st, k := volumeDisks(t, "systemid", root)
+		k.write("sda", 2048, sb)
+		_, err := k.find(st)
+		var missing *notFoundError
+		if !errors.As(err, &missing) || missing.Hint() != "if it is the id of this machine, write rd.lvm.system_id=other" ||
+			!strings.Contains(err.Error(), `volume group vg: not supported: it belongs to the host with the system id "other"`) || k.names() != "" {
+			t.Errorf("%s: %v, activated %q", root, err, k.names())
+		}
+		st, k = volumeDisks(t, "systemid", root+" rd.lvm.system_id=other")
+		k.write("sda", 2048, sb)
+		if _, err := k.find(st); err != nil || k.names() != "vg-root" {
+			t.Errorf("%s: %v, activated %q", root, err, k.names())
+		}
+	}
+}
+
 // A device that could not be made leaves nothing; one that is left from before is used or replaced.
 func TestVolumeActivation(t *testing.T) {
 	st, k := volumeDisks(t, "raid", "root=/dev/vg/r1")

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
+	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/dm/table"
 	"github.com/iscsiroot/iscsiroot/pkg/lvm"
 )
@@ -206,7 +207,8 @@ func (l *Layer) wanted(g *lvm.Group) (out []candidate) {
 	for id := range g.Found {
 		members = append(members, l.places[id])
 	}
-	byContents := g.VG.Candidates(lvm.Options{})
+	options := lvm.Options{Degraded: l.Want.Degraded, SystemID: l.Want.Allow.SystemID.V}
+	byContents := g.VG.Candidates(options)
 	for i := range g.VG.LVs {
 		lv := &g.VG.LVs[i]
 		if lv.Hidden() {
@@ -217,10 +219,13 @@ func (l *Layer) wanted(g *lvm.Group) (out []candidate) {
 		u.itself = l.Want.allows(g.VG.Name, lv.Name) && (l.Want.Name != "" || inside) && !slices.Contains(l.Want.Tried, u.name)
 		u.member = inside && l.Want.allowsMember(g.VG.Name, lv.Name)
 		if !u.itself && !u.member {
+			if l.Want.Name == "" {
+				l.foreign(g.VG.Refused(options))
+			}
 			l.Seen = append(l.Seen, fmt.Sprintf("%s (%d MiB)", u.name, lv.Extents()*uint64(g.VG.ExtentSectors)>>11))
 			continue
 		}
-		plan, err := g.Plan(lv.Name, lvm.Options{Degraded: l.Want.Degraded})
+		plan, err := g.Plan(lv.Name, options)
 		if err != nil {
 			l.failed(u, err)
 			continue
@@ -250,8 +255,26 @@ type use struct {
 func (l *Layer) failed(u use, err error) {
 	l.Seen = append(l.Seen, u.name+" (cannot be used)")
 	if l.Want.Name != "" && u.itself || errorAs[*lvm.MissingError](err) {
-		l.Errs = append(l.Errs, err)
+		l.Errs = append(l.Errs, withHint(err))
 	}
+}
+
+// foreign notes that a group belongs to another host, also where a search by contents leaves it
+// out: this may be that host.
+func (l *Layer) foreign(err error) {
+	var refused *lvm.UnsupportedError
+	if errors.As(err, &refused) && refused.SystemID != "" {
+		l.Errs = append(l.Errs, withHint(err))
+	}
+}
+
+// withHint adds what to do about a group of another host.
+func withHint(err error) error {
+	var refused *lvm.UnsupportedError
+	if errors.As(err, &refused) && lvm.ValidSystemID(refused.SystemID) {
+		return sequence.WithHint(err, "if it is the id of this machine, write rd.lvm.system_id="+refused.SystemID)
+	}
+	return err
 }
 
 func errorAs[T error](err error) bool {
