@@ -14,6 +14,7 @@ import (
 type Status struct {
 	SinceBoot time.Duration // when it was written
 	Sessions  []SessionStatus
+	Legs      []LegStatus
 	Timers    []TimerStatus
 	Disks     []DiskStatus
 	Links     []LinkStatus
@@ -45,6 +46,12 @@ type SessionStatus struct {
 	Waits   time.Duration // before the next login
 	Portals []string      // that are tried
 	Causes  []string      // of the outage, and of what failed last; never empty ones
+}
+
+// LegStatus is an array, or a volume of LVM, that works without the disks of a session.
+type LegStatus struct {
+	SID   uint32
+	Array string
 }
 
 // TimerStatus is a recovery_tmo that another program had changed.
@@ -127,6 +134,9 @@ func (s *Status) Lines() string {
 	var b strings.Builder
 	for i := range upTo(maxSessions, s.Sessions) {
 		s.Sessions[i].write(&b)
+	}
+	for _, l := range upTo(maxSessions, s.Legs) {
+		_, _ = fmt.Fprintf(&b, "session %d leg %s\n", l.SID, word(l.Array))
 	}
 	for _, t := range s.Timers {
 		_, _ = fmt.Fprintf(&b, "session %d timer %d put-back %d by %s\n", t.SID, t.Seconds, t.PutBack, joined(t.By))

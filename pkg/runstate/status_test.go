@@ -30,6 +30,7 @@ func whole() Status {
 			{SID: 2, Target: "iqn.b", State: Up, Owner: OwnerISCSID},
 			{SID: 3, Target: "iqn.c", State: Ended, Owner: OwnerAgent},
 		},
+		Legs:   []LegStatus{{SID: 1, Array: "md127"}, {SID: 1, Array: "vg-root"}},
 		Timers: []TimerStatus{{SID: 1, Seconds: 86400, PutBack: 3, By: "multipathd"}},
 		Disks:  []DiskStatus{{SID: 1, Name: "sda", ErrorsFor: 40 * time.Second}},
 		Links: []LinkStatus{
@@ -56,7 +57,7 @@ func TestStatus(t *testing.T) {
 	got, err := ParseStatus(text)
 	same(t, whole(), got, err, text, got.Format())
 	w := whole()
-	parts := FormatSinceBoot(w.SinceBoot) + (&Status{Sessions: w.Sessions}).Lines() + (&Status{Timers: w.Timers, Disks: w.Disks}).Lines() +
+	parts := FormatSinceBoot(w.SinceBoot) + (&Status{Sessions: w.Sessions, Legs: w.Legs}).Lines() + (&Status{Timers: w.Timers, Disks: w.Disks}).Lines() +
 		(&Status{Links: w.Links}).Lines() + (&Status{Replaced: w.Replaced}).Lines()
 	if diff := cmp.Diff(text, parts); diff != "" {
 		t.Error(diff)

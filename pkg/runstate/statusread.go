@@ -51,6 +51,12 @@ func (s *Status) session(f []string, line string) error {
 	}
 	sid, p := uint32(n), pairs(f[2:])
 	switch f[2] {
+	case "leg":
+		if len(s.Legs) == maxSessions {
+			return fmt.Errorf("more than %d legs", maxSessions)
+		}
+		s.Legs = append(s.Legs, LegStatus{SID: sid, Array: p.text("leg")})
+		return nil
 	case "timer":
 		put, _ := strconv.ParseUint(f[3], 10, 32)
 		s.Timers = append(s.Timers, TimerStatus{SID: sid, Seconds: uint32(put), PutBack: p.number("put-back"), By: p.text("by")})

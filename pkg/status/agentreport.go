@@ -61,6 +61,11 @@ func (s *agentReport) fields(sid uint32, now time.Duration) []field {
 	for _, t := range timers {
 		fields = append(fields, field{"timer", fmt.Sprintf("recovery_tmo put back to %d s %s after %s: blacklist the disk in multipath.conf", t.Seconds, times(t.PutBack), t.By)})
 	}
+	for _, l := range s.Legs {
+		if l.SID == sid {
+			fields = append(fields, field{"array", legText(l.Array, v.State)})
+		}
+	}
 	for _, d := range disks {
 		fields = append(fields, field{"disk", fmt.Sprintf("%s answers every command with an error for %s: see the target's log", d.Name, seconds(d.ErrorsFor+s.Age(now)))})
 	}
@@ -71,6 +76,14 @@ func (s *agentReport) fields(sid uint32, now time.Duration) []field {
 		fields = append(fields, field{"because", words.Mask(c)})
 	}
 	return fields
+}
+
+// legText describes an array that has lost a member with a session.
+func legText(array, state string) string {
+	if state == runstate.Up {
+		return "leg of " + array + " is here, and is taken back: " + array + " works without it until then"
+	}
+	return "leg of " + array + " is down: " + array + " works without it"
 }
 
 func times(n int) string {

@@ -31,6 +31,7 @@ func system(t *testing.T, files map[string]string) System {
 const agentSays = "since-boot 90\n" +
 	"session 1 target iqn.a:t state down owner iscsiroot outages 3 longest 75.2 down 20.0\n" +
 	"session 1 portal 10.0.0.1:3260\nsession 1 portal 10.0.1.1:3260\n" +
+	"session 1 leg md127\n" +
 	"session 1 timer 86400 put-back 3 by multipathd\nsession 1 disk sda errors-for 40\n" +
 	"session 1 cause \"target closed the connection\"\nsession 1 cause \"connection refused\\x1b[2J\"\n" +
 	"link ens3 mac 52:54:00:77:00:01 address 10.0.0.2/24 by dhcp state there put-back 2 now 10.0.0.2/24\n" +
@@ -67,6 +68,7 @@ func TestReport(t *testing.T) {
   outages    3, the longest 1m15s
   down       for 30.0 s
   timer      recovery_tmo put back to 86400 s 3 times after multipathd: blacklist the disk in multipath.conf
+  array      leg of md127 is down: md127 works without it
   disk       sda answers every command with an error for 50.0 s: see the target's log
   tried at   10.0.0.1:3260, 10.0.1.1:3260
   because    target closed the connection
