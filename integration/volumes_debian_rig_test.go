@@ -58,6 +58,9 @@ func (d *debian) checkVolumes() {
 		{"udevadm info -q property -n /dev/mapper/vg-root | grep -E '^DM_(VG|LV)_NAME=|^DM_UDEV_RULES_VSN=[23]$' | cut -d = -f 1 | sort | xargs echo", "DM_LV_NAME DM_UDEV_RULES_VSN DM_VG_NAME"},
 		{"findmnt -no SOURCE /boot", "/dev/sda1"},
 		{"dmsetup udevcookies | grep -c ^0x", "0"},
+		{"systemctl is-active lvm2-monitor.service", "active"},
+		// Activation by lvm2 finds all as it would make it: no error, and no other table.
+		{"dmsetup table >/tmp/tables; vgchange -ay 2>&1 | tr -d '\"'; vgchange --refresh 2>&1; dmsetup table | cmp - /tmp/tables && echo same", "2 logical volume(s) in volume group vg now active\nsame"},
 	} {
 		if got := d.run(tt.command); got != tt.want {
 			d.t.Errorf("%s: %q, want %q", tt.command, got, tt.want)
