@@ -49,6 +49,7 @@ func (c *Control) Exchange(changes []Change) error {
 	// to write out first: to the suspended device.
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	runtime.GC() // ends one that runs
+	growStack(0)
 	x.run()
 	var errs []error
 	for i, s := range x.steps {
@@ -59,6 +60,14 @@ func (c *Control) Exchange(changes []Change) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// growStack has the goroutine's stack be large enough for what follows.
+//
+//go:noinline
+func growStack(i int) byte {
+	var frame [8 << 10]byte
+	return frame[i]
 }
 
 // exchange is an Exchange with its memory.
