@@ -1,8 +1,8 @@
 package rootfs
 
 import (
+	"bytes"
 	"cmp"
-	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -30,26 +30,11 @@ import (
 type fakeArrays struct {
 	*fakeKernel
 	run    map[string][]array.Number // the members of what runs, by the kernel's name
-	parts  map[string]int            // by name in the superblock: how many partitions the kernel finds
+	parts  map[string]int64          // by name in the superblock: the size of partition 1, in sectors
 	starts []string                  // what was started
 	used   string                    // an array that is in use
-}
-
-func (k *fakeArrays) Load(ctx context.Context, module string) error {
-	return k.fakeKernel.Load(ctx, module)
-}
-
-// devices are the devices in sysfs, by number.
-func (k *fakeArrays) device(n array.Number) string {
-	matches, _ := filepath.Glob(filepath.Join(k.paths.sys, "class/block/*/dev"))
-	more, _ := filepath.Glob(filepath.Join(k.paths.sys, "class/block/*/*/dev"))
-	for _, path := range append(matches, more...) {
-		if text, _ := os.ReadFile(path); strings.TrimSpace(string(text)) == n.String() {
-			return filepath.Base(filepath.Dir(path))
-		}
-	}
-	k.t.Fatalf("no device %s", n)
-	return ""
+	pv     string                    // the disk of mirrorOfVolumes
+	at     int64                     // where its group begins, in sectors
 }
 
 func (k *fakeArrays) Start(name string, minor int, members []array.Number) error {
@@ -58,9 +43,10 @@ func (k *fakeArrays) Start(name string, minor int, members []array.Number) error
 		return fmt.Errorf("start array %s: %w", name, unix.EEXIST)
 	}
 	var sb md.Superblock
+	var sectors uint64       // of all members
 	data := map[int][]byte{} // by slot
 	for _, n := range members {
-		device := k.device(n)
+		device := k.device(n.String())
 		if slices.ContainsFunc(slices.Collect(maps.Values(k.run)), func(other []array.Number) bool { return slices.Contains(other, n) }) {
 			return fmt.Errorf("start array %s: member %s: %w", name, n, unix.EBUSY)
 		}
@@ -72,7 +58,11 @@ func (k *fakeArrays) Start(name string, minor int, members []array.Number) error
 		if sb, err = md.Read(f, info.Size()); err != nil || sb.Minor != minor {
 			k.t.Fatalf("%s: %+v, %v", device, sb, err)
 		}
-		b := make([]byte, sb.DataSectors*512)
+		if m := sb.Level.Module(); m == k.lacks {
+			return &array.ModuleError{Module: m, Err: unix.EINVAL}
+		}
+		sectors += sb.DataSectors
+		b := make([]byte, min(sb.DataSectors*512, contentBytes))
 		if _, err := f.ReadAt(b, int64(sb.DataOffset*512)); err != nil && !errors.Is(err, io.EOF) {
 			k.t.Fatal(err)
 		}
@@ -84,40 +74,65 @@ func (k *fakeArrays) Start(name string, minor int, members []array.Number) error
 	number := strings.TrimPrefix(name, "md")
 	dir := filepath.Join(k.paths.sys, "class/block", name)
 	content := contentsOf(sb, data)
+	if sb.Level != md.RAID0 && sb.Level != md.Linear {
+		sectors = sb.Sectors
+	}
 	files := map[string]string{
-		filepath.Join(dir, "size"): fmt.Sprint(len(content) / 512), filepath.Join(dir, "dev"): "9:" + number,
-		filepath.Join(dir, "md/array_state"): "read-auto\n", filepath.Join(k.paths.dev, name): string(content),
+		filepath.Join(dir, "size"): fmt.Sprint(sectors), filepath.Join(dir, "dev"): "9:" + number,
+		filepath.Join(dir, "md/array_state"): "read-auto\n",
 	}
-	for i := range k.parts[sb.Name] {
-		part := fmt.Sprintf("%sp%d", name, i+1)
-		files[filepath.Join(dir, part, "size")] = "8192"
-		files[filepath.Join(dir, part, "start")] = "2048"
-		files[filepath.Join(dir, part, "dev")] = fmt.Sprintf("259:%d", i)
-		files[filepath.Join(dir, part, "partition")] = fmt.Sprint(i + 1)
-		files[filepath.Join(k.paths.dev, part)] = string(content[2048*512 : (2048+8192)*512])
+	if size := k.parts[sb.Name]; size > 0 {
+		part := name + "p1"
+		files[filepath.Join(dir, part, "size")] = fmt.Sprint(size)
+		files[filepath.Join(dir, part, "start")] = fmt.Sprint(partStart)
+		files[filepath.Join(dir, part, "dev")] = "259:" + number
+		files[filepath.Join(dir, part, "partition")] = "1"
+		k.node(part, content[partStart*512:], size*512)
 	}
+	k.node(name, content, int64(sectors*512))
 	writeFiles(k.t, files)
 	return nil
 }
 
-// contentsOf returns what is in an array: raid1, raid0, or linear.
+// node makes a device that begins with these contents, as a sparse file.
+func (k *fakeArrays) node(name string, contents []byte, size int64) {
+	k.t.Helper()
+	f, err := os.Create(filepath.Join(k.paths.dev, name))
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	err = f.Truncate(size)
+	for at := 0; at < len(contents); at += chunkBytes {
+		if b := contents[at:min(at+chunkBytes, len(contents))]; int64(at+len(b)) <= size && len(bytes.Trim(b, "\x00")) > 0 {
+			_, werr := f.WriteAt(b, int64(at))
+			err = errors.Join(err, werr)
+		}
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		k.t.Fatal(err)
+	}
+}
+
+// partStart is where partition 1 begins, in sectors.
+const partStart = 2048
+
+// contentBytes is how much of each member has contents.
+const contentBytes = 12 << 20
+
+// contentsOf returns the start of what is in an array.
 func contentsOf(sb md.Superblock, data map[int][]byte) (out []byte) {
 	slots := slices.Sorted(maps.Keys(data))
 	switch sb.Level {
 	case md.RAID0:
-		for at := 0; at < len(data[0]); at += int(sb.ChunkSectors * 512) {
+		for at := 0; at < len(data[0]); at += chunkBytes {
 			for _, s := range slots {
-				out = append(out, data[s][at:at+int(sb.ChunkSectors*512)]...)
+				out = append(out, data[s][at:min(at+chunkBytes, len(data[s]))]...)
 			}
 		}
-	case md.RAID1:
-		return data[slots[0]]
+		return out
 	default:
-		for _, s := range slots {
-			out = append(out, data[s]...)
-		}
+		return data[slots[0]]
 	}
-	return out
 }
 
 func (k *fakeArrays) Stop(name string) error {
@@ -169,7 +184,7 @@ func (k *fakeArrays) State(name string) (array.State, error) {
 // arrayNames lists what runs, sorted.
 func (k *fakeArrays) arrayNames() string { return strings.Join(slices.Sorted(maps.Keys(k.run)), " ") }
 
-// arrayDisks returns a Storage with n empty disks of 16 MiB, sda and on, each of a session of its
+// arrayDisks returns a Storage with n empty disks of 96 MiB, sda and on, each of a session of its
 // own, that looks for a root.
 func arrayDisks(t *testing.T, n int, root string) (*Storage, *fakeArrays) {
 	t.Helper()
@@ -178,7 +193,7 @@ func arrayDisks(t *testing.T, n int, root string) (*Storage, *fakeArrays) {
 		t.Fatal(err)
 	}
 	k := &fakeKernel{t: t, paths: paths{t.TempDir(), t.TempDir()}, made: map[string]dm.Info{}, tables: map[string]table.Table{}}
-	ka := &fakeArrays{fakeKernel: k, run: map[string][]array.Number{}, parts: map[string]int{}}
+	ka := &fakeArrays{fakeKernel: k, run: map[string][]array.Number{}, parts: map[string]int64{}}
 	st := rootAt(plan.Root, n)
 	st.volumes, st.arrays = k, ka
 	for i := range n {
@@ -189,7 +204,7 @@ func arrayDisks(t *testing.T, n int, root string) (*Storage, *fakeArrays) {
 	return st, ka
 }
 
-const diskBytes = 16 << 20
+const diskBytes = 96 << 20
 
 func (k *fakeArrays) addDisk(name, number string) {
 	k.t.Helper()
@@ -215,7 +230,11 @@ type member struct {
 	dirty  bool
 	at     int64 // where the device begins, in sectors of the disk
 	size   int64 // in sectors; 0: the disk's
+	data   int64 // in sectors; 0: what is left of the size
 }
+
+// chunkBytes is the size of a chunk of stripes.
+const chunkBytes = 64 << 10
 
 // dataOffset is where the array's data begin on a member, in sectors.
 func (m member) dataOffset() int64 {
@@ -230,7 +249,7 @@ func (k *fakeArrays) add(m member) {
 	k.t.Helper()
 	m.size = cmp.Or(m.size, diskBytes/512)
 	place := []int64{(m.size - 16) &^ 7, 0, 8}[m.minor]
-	data := m.size - 128
+	data := cmp.Or(m.data, (m.size-128)&^127)
 	const roles = 16
 	b := make([]byte, 256+2*roles)
 	le := binary.LittleEndian
@@ -241,11 +260,11 @@ func (k *fakeArrays) add(m member) {
 	}
 	copy(b[32:64], m.name)
 	le.PutUint32(b[72:], uint32(int32(m.level)))
-	le.PutUint64(b[80:], uint64(data)&^127)
-	le.PutUint32(b[88:], 128)
+	le.PutUint64(b[80:], uint64(data))
+	le.PutUint32(b[88:], chunkBytes/512)
 	le.PutUint32(b[92:], uint32(m.slots))
 	le.PutUint64(b[128:], uint64(m.dataOffset()))
-	le.PutUint64(b[136:], uint64(data)&^127)
+	le.PutUint64(b[136:], uint64(data))
 	le.PutUint64(b[144:], uint64(place))
 	le.PutUint32(b[160:], uint32(m.slot))
 	le.PutUint64(b[200:], cmp.Or(m.events, 10))
@@ -274,6 +293,17 @@ func (k *fakeArrays) mirror(set byte, name string, minor int, contents []byte, d
 		m := member{device: d, minor: minor, set: set, name: name, level: md.RAID1, slots: len(disks), slot: i}
 		k.add(m)
 		k.write(d, m.dataOffset(), contents)
+	}
+}
+
+// stripes writes a raid0 over disks, and what is in it.
+func (k *fakeArrays) stripes(set byte, name string, contents []byte, disks ...string) {
+	for i, d := range disks {
+		m := member{device: d, minor: 2, set: set, name: name, level: md.RAID0, slots: len(disks), slot: i}
+		k.add(m)
+		for at := i * chunkBytes; at < len(contents); at += len(disks) * chunkBytes {
+			k.write(d, m.dataOffset()+int64(at/len(disks)/chunkBytes*chunkBytes/512), contents[at:min(at+chunkBytes, len(contents))])
+		}
 	}
 }
 

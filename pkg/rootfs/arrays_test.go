@@ -105,11 +105,11 @@ func TestArrayPartitions(t *testing.T) {
 	}
 	for _, root := range []string{"root=/dev/md/root1", "root=/dev/md127p1", "root=/dev/disk/by-id/md-name-root-part1", "root=UUID=" + uuid} {
 		st, k := arrayDisks(t, 2, root)
-		contents := make([]byte, (2048+8192)*512)
+		contents := make([]byte, (2048+len(sb)/512+1)*512)
 		copy(contents, disk)
 		copy(contents[2048*512:], sb)
 		k.mirror(1, "root", 0, contents, "sda", "sdb")
-		k.parts["root"] = 1
+		k.parts["root"] = 8192
 		k.partition("sda", 1, 2048, 8192)
 		k.partition("sdb", 1, 2048, 8192)
 		got, err := k.find(st)
@@ -122,16 +122,21 @@ func TestArrayPartitions(t *testing.T) {
 // partition makes the kernel's partition of a disk.
 func (k *fakeArrays) partition(disk string, n, start, size int64) {
 	k.t.Helper()
-	name := disk + string(rune('0'+n))
-	dir := filepath.Join(k.paths.sys, "class/block", disk, name)
-	b, err := os.ReadFile(filepath.Join(k.paths.dev, disk))
+	f, err := os.Open(filepath.Join(k.paths.dev, disk))
 	if err != nil {
 		k.t.Fatal(err)
 	}
-	text := func(n int64) string { return fmt.Sprint(n) }
+	defer func() { _ = f.Close() }()
+	b := make([]byte, min(size*512, contentBytes))
+	if _, err := f.ReadAt(b, start*512); err != nil {
+		k.t.Fatal(err)
+	}
+	name := fmt.Sprint(disk, n)
+	k.node(name, b, size*512)
+	dir := filepath.Join(k.paths.sys, "class/block", disk, name)
 	writeFiles(k.t, map[string]string{
-		filepath.Join(dir, "partition"): text(n), filepath.Join(dir, "start"): text(start), filepath.Join(dir, "size"): text(size),
-		filepath.Join(dir, "dev"): "8:" + text(int64(disk[2]-'a')*16+n), filepath.Join(k.paths.dev, name): string(b[start*512 : (start+size)*512]),
+		filepath.Join(dir, "partition"): fmt.Sprint(n), filepath.Join(dir, "start"): fmt.Sprint(start), filepath.Join(dir, "size"): fmt.Sprint(size),
+		filepath.Join(dir, "dev"): fmt.Sprintf("8:%d", int64(disk[2]-'a')*16+n),
 	})
 }
 

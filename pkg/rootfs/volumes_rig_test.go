@@ -81,6 +81,9 @@ func (k *fakeKernel) Activate(name, uuid string, t table.Table, u dm.Udev, o dm.
 		filepath.Join(dir, "size"): fmt.Sprint(t.Sectors()), filepath.Join(dir, "dev"): info.Number.String(),
 		filepath.Join(dir, "dm/name"): name + "\n", filepath.Join(k.paths.dev, node): k.contents(name, t),
 	})
+	if err := os.Truncate(filepath.Join(k.paths.dev, node), int64(t.Sectors())*table.SectorSize); err != nil {
+		k.t.Fatal(err)
+	}
 	link := filepath.Join(k.paths.sys, "dev/block", info.Number.String())
 	if err := errors.Join(os.MkdirAll(filepath.Dir(link), 0o755), os.RemoveAll(link), os.Symlink("../../class/block/"+node, link)); err != nil {
 		k.t.Fatal(err)
@@ -98,18 +101,12 @@ func (k *fakeKernel) infos() (out []dm.Info) {
 // contents reads a new device through its table; what only a kernel can read is empty.
 func (k *fakeKernel) contents(name string, t table.Table) string {
 	r, err := t.Reader(func(n table.Number) io.ReaderAt {
-		matches, _ := filepath.Glob(filepath.Join(k.paths.sys, "class/block/*/dev"))
-		for _, path := range matches {
-			if text, _ := os.ReadFile(path); strings.TrimSpace(string(text)) == n.String() {
-				f, err := os.Open(filepath.Join(k.paths.dev, filepath.Base(filepath.Dir(path))))
-				if err != nil {
-					k.t.Fatal(err)
-				}
-				k.t.Cleanup(func() { _ = f.Close() })
-				return f
-			}
+		f, err := os.Open(filepath.Join(k.paths.dev, k.device(n.String())))
+		if err != nil {
+			k.t.Fatal(err)
 		}
-		return nil
+		k.t.Cleanup(func() { _ = f.Close() })
+		return f
 	})
 	if err != nil {
 		return k.thin[name]
@@ -117,6 +114,20 @@ func (k *fakeKernel) contents(name string, t table.Table) string {
 	b := make([]byte, min(t.Sectors(), 4096)*table.SectorSize)
 	n, _ := r.ReadAt(b, 0)
 	return string(b[:n])
+}
+
+// device is the name of a device, or of a partition, of a number.
+func (k *fakeKernel) device(number string) string {
+	k.t.Helper()
+	devices, _ := filepath.Glob(filepath.Join(k.paths.sys, "class/block/*/dev"))
+	parts, _ := filepath.Glob(filepath.Join(k.paths.sys, "class/block/*/*/dev"))
+	for _, path := range append(devices, parts...) {
+		if text, _ := os.ReadFile(path); strings.TrimSpace(string(text)) == number {
+			return filepath.Base(filepath.Dir(path))
+		}
+	}
+	k.t.Fatalf("no device %s", number)
+	return ""
 }
 
 func (k *fakeKernel) Info(name string) (dm.Info, error) {
