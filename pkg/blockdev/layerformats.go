@@ -139,3 +139,23 @@ func parseMD090(d *image) (Filesystem, bool) {
 	}
 	return Filesystem{Type: Member, UUID: uuid(id[:])}, true
 }
+
+// parseFirmwareRAID looks for the metadata of arrays that a firmware or a controller makes, in the
+// last two sectors: what is before them is a copy, or a part, of what is in the array. IMSM's
+// anchor is that of mdadm's super-intel.c, DDF's that of SNIA Common RAID DDF 2.0, section 4.2.
+func parseFirmwareRAID(d *image) (Filesystem, bool) {
+	const (
+		imsm = "Intel Raid ISM Cfg Sig. "
+		ddf  = "\xde\x11\xde\x11"
+	)
+	end := d.at(d.size&^511-1024, 1024)
+	switch {
+	case end == nil:
+		return Filesystem{}, false
+	case string(end[:len(imsm)]) == imsm:
+		return Filesystem{Type: "isw_raid_member"}, true
+	case string(end[512:512+len(ddf)]) == ddf:
+		return Filesystem{Type: "ddf_raid_member"}, true
+	}
+	return Filesystem{}, false
+}

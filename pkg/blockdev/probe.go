@@ -43,6 +43,8 @@ func (f Filesystem) Root() error {
 		"crypto_LUKS":       "LUKS, which is not supported",
 		"LVM2_member":       "an LVM physical volume, on which root is in a logical volume",
 		"linux_raid_member": "a member of an md array, and root may be on the array",
+		"isw_raid_member":   "a member of an array of Intel's firmware (IMSM), which is not supported",
+		"ddf_raid_member":   "a member of an array of a RAID controller (DDF), which is not supported",
 		"swap":              "swap space, not a file system",
 		"jbd":               "the journal of an ext file system on another device, which is not supported",
 	}[f.Type]
@@ -129,6 +131,7 @@ type prober struct {
 // probers are in the order of the search.
 var probers = []prober{
 	{0, "", true, parseMD},
+	{0, "", true, parseFirmwareRAID},
 	{0, "LUKS\xba\xbe", true, parseLUKS},
 	{0, "", true, parseLVM},
 

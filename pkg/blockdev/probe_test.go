@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -177,6 +178,13 @@ func TestProbeSeveral(t *testing.T) {
 	md.put(extOffset, sb)
 	if got, err := Probe(md, md.size); got.Type != "linux_raid_member" || err != nil {
 		t.Errorf("ext4 in md 1.0: got %+v, %v", got, err)
+	}
+	for typ, magic := range map[string]string{"isw_raid_member": "Intel Raid ISM Cfg Sig. 1.3.00", "ddf_raid_member": strings.Repeat("\x00", 512) + "\xde\x11\xde\x11"} {
+		member := readSparse(t, "ext4")
+		member.put(member.size-1024, []byte(magic))
+		if got, err := Probe(member, member.size); got.Type != typ || err != nil || got.Root() == nil {
+			t.Errorf("ext4 in %s: got %+v, %v", typ, got, err)
+		}
 	}
 	xfs := readSparse(t, "xfs")
 	xfs.put(extOffset, sb)

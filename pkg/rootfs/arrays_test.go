@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
 	"github.com/iscsiroot/iscsiroot/pkg/md"
 )
 
@@ -171,6 +172,24 @@ func TestArrayLacksMembers(t *testing.T) {
 			if tt.degradable && !strings.Contains(warnings(st), "array root is started without") {
 				t.Errorf("no warning: %s", warnings(st))
 			}
+		}
+	}
+}
+
+// A partition that the kernel shows on a member is not mounted, also if it is named.
+func TestPartitionOfMember(t *testing.T) {
+	st, k := arrayDisks(t, 2, "")
+	k.mirror(1, "root", 0, nil, "sda", "sdb")
+	k.mirror(2, "other", 2, nil, "sdb")
+	for disk, want := range map[string]bool{"sda": true, "sdb": false} { // at the start it hides nothing
+		if disk == "sdb" {
+			k.write("sdb", diskBytes/512-16, make([]byte, 512))
+		}
+		whole := &blockdev.Device{Name: filepath.Join("..", k.paths.dev, disk)} // below /dev
+		part := &blockdev.Device{Name: "sd1", Kind: blockdev.KindPartition, Parents: []*blockdev.Device{whole}}
+		_, err := st.probe(t.Context(), part)
+		if got := strings.Contains(fmt.Sprint(err), "a partition of an md array"); got != want {
+			t.Errorf("%s: %v", disk, err)
 		}
 	}
 }
