@@ -19,6 +19,7 @@ var order = []string{
 	"pkg/recovery/disks",
 	"pkg/recovery/legs",
 	"pkg/recovery",
+	"pkg/recovery/mirrors",
 	"pkg/recovery/uplink",
 	"pkg/recovery/agent",
 	"pkg/status",

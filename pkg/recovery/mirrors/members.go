@@ -1,0 +1,204 @@
+package mirrors
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
+	"github.com/iscsiroot/iscsiroot/pkg/md"
+	"github.com/iscsiroot/iscsiroot/pkg/md/array"
+)
+
+// Arrays are the kernel's md arrays; array.Paths implements it.
+type Arrays interface {
+	List() ([]string, error)
+	State(name string) (array.State, error)
+	ReAdd(name string, m array.Number, number uint32, slot int) error
+	Add(name string, m array.Number) error
+	RemoveFailed(name string) error
+}
+
+// Members takes members of md arrays back. It is for one goroutine.
+type Members struct {
+	Arrays Arrays
+	Sys    string
+	// Read reads the superblock of a device by its name, as the disk has it now.
+	Read func(device string, size int64) (md.Superblock, error)
+	Log  Logger
+
+	told map[string]bool // what was logged about members that are not taken back
+}
+
+// Refresh implements Refresher.
+func (m *Members) Refresh(disks []*blockdev.Device) (changed bool, err error) {
+	names, err := m.Arrays.List()
+	if err != nil {
+		return false, err
+	}
+	var errs []error
+	for _, name := range names {
+		s, err := m.Arrays.State(name)
+		if err != nil || s.Degraded == 0 {
+			continue
+		}
+		one, err := m.refresh(name, s, disks)
+		changed = changed || one
+		errs = append(errs, err)
+	}
+	return changed, errors.Join(errs...)
+}
+
+// refresh takes members of one array back that lacks some.
+func (m *Members) refresh(name string, s array.State, disks []*blockdev.Device) (changed bool, err error) {
+	text, err := os.ReadFile(filepath.Join(m.Sys, "block", name, "md/uuid"))
+	if err != nil { // a kernel that does not have it
+		return false, nil
+	}
+	set, err := md.ParseUUID(strings.TrimSpace(string(text)))
+	if err != nil {
+		return false, err
+	}
+	if err := m.Arrays.RemoveFailed(name); err != nil {
+		return false, err
+	}
+	running, err := m.running(set, s, disks)
+	if err != nil {
+		return false, fmt.Errorf("array %s: %w", name, err)
+	}
+	var errs []error
+	for _, d := range m.free(disks) {
+		sb, err := m.Read(d.Name, d.Size)
+		if err != nil || sb.Set != set {
+			continue // it is another one's, or of no array
+		}
+		if why := whyNot(sb, running, s); why != "" {
+			m.tell(name, d.Name, why)
+			continue
+		}
+		err = m.take(name, d, sb)
+		changed = changed || err == nil
+		errs = append(errs, err)
+	}
+	return changed, errors.Join(errs...)
+}
+
+// running reads the superblocks of the members that the array runs with, on the disks: one at
+// least.
+func (m *Members) running(set md.UUID, s array.State, disks []*blockdev.Device) (all []md.Superblock, err error) {
+	failed := errors.New("no member that is in sync can be read")
+	for _, member := range s.Members {
+		if !member.Is("in_sync") || member.Is("faulty") || member.Device == "" {
+			continue
+		}
+		d, err := blockdev.Read(m.Sys, member.Device)
+		if err != nil || slices.ContainsFunc(d.Disks(), func(below *blockdev.Device) bool { return below.LUN != nil && !below.In(disks) }) {
+			continue // it would be waited for
+		}
+		sb, err := m.Read(d.Name, d.Size)
+		if err == nil && sb.Set == set {
+			all = append(all, sb)
+		}
+		failed = errors.Join(failed, err)
+	}
+	if len(all) == 0 {
+		return nil, failed
+	}
+	return all, nil
+}
+
+// free lists the disks and partitions on which nothing stands.
+func (m *Members) free(disks []*blockdev.Device) (out []*blockdev.Device) {
+	for _, disk := range disks {
+		parts, _ := blockdev.Partitions(m.Sys, disk)
+		for _, d := range append(parts, disk) {
+			if entries, _ := os.ReadDir(filepath.Join(m.Sys, "class/block", d.Name, "holders")); len(entries) == 0 {
+				out = append(out, d)
+			}
+		}
+	}
+	return out
+}
+
+// whyNot returns why a former member must not be taken back; empty: it may. A member that knows
+// none of the running ones in its place may have been written to without them, and their bitmap
+// does not have what changed then.
+func whyNot(sb md.Superblock, running []md.Superblock, s array.State) string {
+	slot := role(sb, sb.Number)
+	newer := func(r md.Superblock) bool { return r.Events >= sb.Events }
+	known := func(r md.Superblock) bool { return role(sb, r.Number) == role(r, r.Number) }
+	switch {
+	case !slices.ContainsFunc(running, newer):
+		return "has newer data than the array that runs"
+	case slot == md.RoleFaulty, slot == md.RoleJournal:
+		return "is no member by its own superblock"
+	case !slices.ContainsFunc(running, known):
+		return "may have been written to without the array that runs"
+	case slices.ContainsFunc(s.Members, func(m array.MemberState) bool {
+		return m.Slot == int(slot) && !m.Is("faulty") && m.Device != ""
+	}):
+		return "has a place that another member has taken"
+	}
+	return ""
+}
+
+// role returns what a superblock has about a number.
+func role(sb md.Superblock, number uint32) uint16 {
+	if int64(number) >= int64(len(sb.Roles)) {
+		return md.RoleSpare
+	}
+	return sb.Roles[number]
+}
+
+// tell logs why a member is not taken back, once.
+func (m *Members) tell(name, device, why string) {
+	text := fmt.Sprintf("array %s: %s %s: not taken back: mdadm --zero-superblock /dev/%s and mdadm /dev/%s --add /dev/%s would write it anew from the array",
+		name, device, why, device, name, device)
+	if m.told == nil {
+		m.told = map[string]bool{}
+	}
+	if !m.told[text] {
+		m.told[text] = true
+		m.Log.Errorf("%s", text)
+	}
+}
+
+// take takes a member back. A spare, and one that has missed too much, is written anew as a whole.
+func (m *Members) take(name string, d *blockdev.Device, sb md.Superblock) error {
+	number, slot := array.Number(d.Number), role(sb, sb.Number)
+	if slot == md.RoleSpare {
+		err := m.Arrays.Add(name, number)
+		if err == nil {
+			m.Log.Infof("array %s: %s is back, a spare", name, d.Name)
+		}
+		return m.unless(err, name, number)
+	}
+	err := m.Arrays.ReAdd(name, number, sb.Number, int(slot))
+	switch {
+	case err == nil:
+		m.Log.Infof("array %s: %s is back: what has changed meanwhile is written to it", name, d.Name)
+	case errors.Is(err, array.ErrTooOld):
+		if err = m.Arrays.Add(name, number); err == nil {
+			m.Log.Warnf("array %s: %s is back, and has missed too much: all of it is written anew", name, d.Name)
+		}
+	}
+	return m.unless(err, name, number)
+}
+
+// unless returns an error unless the array has the member: mdadm may have added it, by a rule of
+// udev.
+func (m *Members) unless(err error, name string, n array.Number) error {
+	if !errors.Is(err, unix.EBUSY) {
+		return err
+	}
+	s, serr := m.Arrays.State(name)
+	if serr == nil && slices.ContainsFunc(s.Members, func(m array.MemberState) bool { return m.Number == n && !m.Is("faulty") }) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,232 @@
+package mirrors
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
+	"github.com/iscsiroot/iscsiroot/pkg/md"
+	"github.com/iscsiroot/iscsiroot/pkg/md/array"
+	"github.com/iscsiroot/iscsiroot/pkg/recovery"
+)
+
+// arrays is a raid1, md0, that runs on sda1 alone. Its other member is on sdb1.
+type arrays struct {
+	t       *testing.T
+	sys     string
+	state   array.State
+	calls   []string
+	reAdd   error
+	add     error
+	super   map[string]md.Superblock
+	log     []string
+	disks   []*blockdev.Device
+	members *Members
+}
+
+// set is the array's UUID.
+var set = md.UUID{1, 2, 3}
+
+func newArrays(t *testing.T) *arrays {
+	t.Helper()
+	a := &arrays{t: t, sys: t.TempDir()}
+	for i, disk := range []string{"sda", "sdb"} {
+		session := fmt.Sprintf("devices/host%d/session%d", i+1, i+1)
+		place := fmt.Sprintf("%s/target%d:0:0/%d:0:0:0/block/%s", session, i+1, i+1, disk)
+		a.write(filepath.Join(filepath.Dir(filepath.Dir(place)), "type"), "0\n")
+		a.link(session, fmt.Sprintf("class/iscsi_session/session%d/device", i+1))
+		for n, part := range []string{"", "/" + disk + "1"} {
+			a.write(place+part+"/dev", fmt.Sprintf("8:%d\n", 16*i+n))
+			a.write(place+part+"/size", "4096\n")
+			a.link(place+part, "class/block/"+filepath.Base(place+part))
+		}
+		a.write(place+"/"+disk+"1/partition", "1\n")
+	}
+	a.write("class/block/sda/sda1/holders/md0", "")
+	a.write("block/md0/md/uuid", "01020300-0000-0000-0000-000000000000\n")
+	a.state = array.State{Level: "raid1", Disks: 2, Degraded: 1, Members: []array.MemberState{{Device: "sda1", Number: array.Number{Major: 8, Minor: 1}, Slot: 0, Flags: []string{"in_sync"}}}}
+	a.super = map[string]md.Superblock{
+		"sda1": {Set: set, Number: 0, Roles: []uint16{0, md.RoleFaulty}, Events: 20},
+		"sdb1": {Set: set, Number: 1, Roles: []uint16{0, 1}, Events: 10},
+	}
+	a.members = &Members{Arrays: a, Sys: a.sys, Read: a.read, Log: a}
+	for _, name := range []string{"sda", "sdb"} {
+		d, err := blockdev.Read(a.sys, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.disks = append(a.disks, d)
+	}
+	return a
+}
+
+func (a *arrays) write(name, text string) {
+	a.t.Helper()
+	path := filepath.Join(a.sys, name)
+	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644)); err != nil {
+		a.t.Fatal(err)
+	}
+}
+
+func (a *arrays) link(to, name string) {
+	a.t.Helper()
+	path := filepath.Join(a.sys, name)
+	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.Symlink(filepath.Join(a.sys, to), path)); err != nil {
+		a.t.Fatal(err)
+	}
+}
+
+func (a *arrays) List() ([]string, error)           { return []string{"md0"}, nil }
+func (a *arrays) State(string) (array.State, error) { return a.state, nil }
+func (a *arrays) RemoveFailed(string) error { a.calls = append(a.calls, "remove failed"); return nil }
+
+func (a *arrays) Add(_ string, m array.Number) error {
+	a.calls = append(a.calls, fmt.Sprintf("add %d:%d", m.Major, m.Minor))
+	return a.add
+}
+
+func (a *arrays) ReAdd(_ string, m array.Number, number uint32, slot int) error {
+	a.calls = append(a.calls, fmt.Sprintf("re-add %d:%d number %d slot %d", m.Major, m.Minor, number, slot))
+	return a.reAdd
+}
+
+func (a *arrays) read(device string, size int64) (md.Superblock, error) {
+	if size != 4096*512 {
+		a.t.Errorf("%s of %d bytes", device, size)
+	}
+	a.calls = append(a.calls, "read "+device)
+	sb, ok := a.super[device]
+	if !ok {
+		return sb, md.ErrNone
+	}
+	return sb, nil
+}
+
+func (a *arrays) Errorf(format string, args ...any) {
+	a.log = append(a.log, fmt.Sprintf(format, args...))
+}
+func (a *arrays) Warnf(format string, args ...any) { a.Errorf(format, args...) }
+func (a *arrays) Infof(format string, args ...any) { a.Errorf(format, args...) }
+
+func TestMembers(t *testing.T) {
+	const reAdd, add = "re-add 8:17 number 1 slot 1", "add 8:17"
+	const left = ": not taken back: mdadm --zero-superblock /dev/sdb1 and mdadm /dev/md0 --add /dev/sdb1 would write it anew from the array"
+	tooOld := fmt.Errorf("re-add: %w", array.ErrTooOld)
+	member := func(a *arrays, change func(sb *md.Superblock)) {
+		sb := a.super["sdb1"]
+		sb.Roles = slices.Clone(sb.Roles)
+		change(&sb)
+		a.super["sdb1"] = sb
+	}
+	for name, tt := range map[string]struct {
+		change func(a *arrays)
+		calls  string // without reads
+		log    string
+		err    string
+	}{
+		"back":        {func(*arrays) {}, reAdd, "array md0: sdb1 is back: what has changed meanwhile is written to it", ""},
+		"too old":     {func(a *arrays) { a.reAdd = tooOld }, reAdd + ", " + add, "array md0: sdb1 is back, and has missed too much: all of it is written anew", ""},
+		"no space":    {func(a *arrays) { a.reAdd, a.add = tooOld, unix.ENOSPC }, reAdd + ", " + add, "", "no space left on device"},
+		"a spare":     {func(a *arrays) { member(a, func(sb *md.Superblock) { sb.Roles[1] = md.RoleSpare }) }, add, "array md0: sdb1 is back, a spare", ""},
+		"newer":       {func(a *arrays) { member(a, func(sb *md.Superblock) { sb.Events = 21 }) }, "", "array md0: sdb1 has newer data than the array that runs" + left, ""},
+		"on its own":  {func(a *arrays) { member(a, func(sb *md.Superblock) { sb.Roles[0] = md.RoleFaulty }) }, "", "array md0: sdb1 may have been written to without the array that runs" + left, ""},
+		"faulty":      {func(a *arrays) { member(a, func(sb *md.Superblock) { sb.Roles[1] = md.RoleFaulty }) }, "", "array md0: sdb1 is no member by its own superblock" + left, ""},
+		"another set": {func(a *arrays) { member(a, func(sb *md.Superblock) { sb.Set[0]++ }) }, "", "", ""},
+		"taken": {func(a *arrays) {
+			a.state.Members = append(a.state.Members, array.MemberState{Device: "sdc1", Slot: 1, Flags: []string{"spare"}})
+		}, "", "array md0: sdb1 has a place that another member has taken" + left, ""},
+		"its old device": {func(a *arrays) {
+			a.state.Members = append(a.state.Members, array.MemberState{Slot: 1, Flags: []string{"in_sync"}})
+		}, reAdd, "array md0: sdb1 is back: what has changed meanwhile is written to it", ""},
+		"in use":                      {func(a *arrays) { a.write("class/block/sdb/sdb1/holders/dm-0", "") }, "", "", ""},
+		"busy":                        {func(a *arrays) { a.reAdd = unix.EBUSY }, reAdd, "", "device or resource busy"},
+		"no degraded":                 {func(a *arrays) { a.state.Degraded = 0 }, "none", "", ""},
+		"no live member":              {func(a *arrays) { a.state.Members = nil }, "", "", "array md0: no member that is in sync can be read"},
+		"the live member is not here": {func(a *arrays) { a.disks = a.disks[1:] }, "", "", "array md0: no member that is in sync can be read"},
+		"added by mdadm meanwhile": {func(a *arrays) {
+			a.reAdd = unix.EBUSY
+			a.state.Members = append(a.state.Members, array.MemberState{Device: "sdb1", Number: array.Number{Major: 8, Minor: 17}, Slot: -1, Flags: []string{"spare"}})
+		}, reAdd, "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := newArrays(t)
+			tt.change(a)
+			for range 2 { // what is not taken back is logged once
+				a.calls = nil
+				_, err := a.members.Refresh(a.disks)
+				if tt.err == "" && err != nil || tt.err != "" && (err == nil || !strings.Contains(err.Error(), tt.err)) {
+					t.Errorf("error %v, want %q", err, tt.err)
+				}
+			}
+			calls := strings.Join(slices.DeleteFunc(slices.Clone(a.calls), func(c string) bool { return strings.HasPrefix(c, "read ") }), ", ")
+			want := strings.TrimSuffix("remove failed, "+tt.calls, ", ")
+			if tt.calls == "none" {
+				want = ""
+			}
+			if calls != want {
+				t.Errorf("calls %q, want %q", calls, want)
+			}
+			if got := strings.Join(slices.Compact(a.log), "\n"); got != tt.log || strings.Contains(tt.log, "not taken") && len(a.log) != 1 {
+				t.Errorf("log %q, want %q", a.log, tt.log)
+			}
+		})
+	}
+}
+
+// refresher counts the calls.
+type refresher struct {
+	disks [][]string
+	err   error
+}
+
+func (r *refresher) Refresh(disks []*blockdev.Device) (bool, error) {
+	var names []string
+	for _, d := range disks {
+		names = append(names, d.Name)
+	}
+	r.disks = append(r.disks, names)
+	return r.err == nil, r.err
+}
+
+// Each arrival of a disk has all disks looked at, until that succeeds; those of a session that is
+// down are not read.
+func TestRepairer(t *testing.T) {
+	a := newArrays(t)
+	one := &refresher{}
+	changed := 0
+	r := NewRepairer(RepairConfig{Sys: a.sys, Refreshers: []Refresher{one}, Changed: func() { changed++ }, Log: a})
+	steps := []struct {
+		what string
+		all  []recovery.Status
+		err  error
+		want string // the calls; empty: none
+		ok   bool
+	}{
+		{"the first look", []recovery.Status{{SID: 1, Up: true}, {SID: 2}}, nil, "[[sda]]", true},
+		{"nothing new", []recovery.Status{{SID: 1, Up: true}, {SID: 2}}, nil, "[]", true},
+		{"a disk comes", []recovery.Status{{SID: 1, Up: true}, {SID: 2, Up: true}}, errors.New("busy"), "[[sda sdb]]", false},
+		{"once more", []recovery.Status{{SID: 1, Up: true}, {SID: 2, Up: true}}, errors.New("busy"), "[[sda sdb]]", false},
+		{"again", []recovery.Status{{SID: 1, Up: true}, {SID: 2, Up: true}}, nil, "[[sda sdb]]", true},
+		{"done", []recovery.Status{{SID: 1, Up: true}, {SID: 2, Up: true}}, nil, "[]", true},
+		{"after an outage", []recovery.Status{{SID: 1, Up: true}, {SID: 2, Up: true, Outages: 1}}, nil, "[[sda sdb]]", true},
+		{"a disk goes", []recovery.Status{{SID: 1, Up: true}}, nil, "[]", true},
+		{"and comes", []recovery.Status{{SID: 1, Up: true}, {SID: 2, Up: true, Outages: 1}}, nil, "[[sda sdb]]", true},
+	}
+	for _, s := range steps {
+		one.disks, one.err = nil, s.err
+		r.Update(s.all)
+		if ok := r.check(); ok != s.ok || fmt.Sprint(one.disks) != s.want {
+			t.Errorf("%s: %v, looked at %v, want %s", s.what, ok, one.disks, s.want)
+		}
+	}
+	if changed != 4 || !slices.Equal(a.log, []string{"mirrors: busy"}) {
+		t.Errorf("changed %d times, log %q", changed, a.log)
+	}
+}

@@ -1,0 +1,151 @@
+package mirrors
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
+	"github.com/iscsiroot/iscsiroot/pkg/recovery"
+)
+
+// Refresher takes disks back into what lacks them: md arrays, or raids of LVM. The disks are all
+// that can be read now. It may wait for I/O of them. After an error it is called again.
+type Refresher interface {
+	Refresh(disks []*blockdev.Device) (changed bool, err error)
+}
+
+// RepairConfig configures a Repairer.
+type RepairConfig struct {
+	Sys        string // where sysfs is mounted
+	Refreshers []Refresher
+	Changed    func() // is called after something was taken back
+	Log        Logger
+}
+
+// Repairer has disks taken back that came: those of a new session, of one that was logged in again,
+// and of one that was missing when the machine started. It reads disks, which may block, and so
+// runs apart from the Keeper.
+type Repairer struct {
+	cfg  RepairConfig
+	wake chan struct{}    // of one place
+	done map[arrival]bool // of Run
+	last string           // the last error that was logged; of Run
+
+	mu       sync.Mutex // guards sessions; no call is made under it
+	sessions []recovery.Status
+}
+
+// arrival is that a disk came: by its session, how often that was logged in again, and its number.
+type arrival struct {
+	sid     uint32
+	outages int
+	number  blockdev.Number
+}
+
+const (
+	repairSettles = time.Second      // after a change: udev looks at a new disk, and its mdadm may add it
+	repairAgain   = 10 * time.Second // after an error
+)
+
+// NewRepairer returns a Repairer that has done nothing yet.
+func NewRepairer(cfg RepairConfig) *Repairer {
+	return &Repairer{cfg: cfg, wake: make(chan struct{}, 1), done: map[arrival]bool{}}
+}
+
+// Update sets the state of the agent's sessions. Any goroutine may call it.
+func (r *Repairer) Update(all []recovery.Status) {
+	if r == nil {
+		return
+	}
+	r.mu.Lock()
+	r.sessions = slices.Clone(all)
+	r.mu.Unlock()
+	r.Wake()
+}
+
+// Wake has the disks looked at soon: some may be new. Any goroutine may call it.
+func (r *Repairer) Wake() {
+	if r == nil {
+		return
+	}
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run takes disks back until ctx ends.
+func (r *Repairer) Run(ctx context.Context) {
+	next := time.NewTimer(repairSettles)
+	defer next.Stop()
+	for {
+		select {
+		case <-r.wake:
+			next.Reset(repairSettles)
+		case <-next.C:
+			if !r.check() {
+				next.Reset(repairAgain)
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// check takes the disks back that came since the last one that reported ok.
+func (r *Repairer) check() (ok bool) {
+	disks, arrivals := r.disks()
+	for a := range r.done { // so that it does not grow
+		if !slices.Contains(arrivals, a) {
+			delete(r.done, a)
+		}
+	}
+	if !slices.ContainsFunc(arrivals, func(a arrival) bool { return !r.done[a] }) {
+		return true
+	}
+	ok = true
+	for _, one := range r.cfg.Refreshers {
+		changed, err := one.Refresh(disks)
+		if changed {
+			r.cfg.Changed()
+		}
+		if err != nil {
+			r.warn(err)
+			ok = false
+		}
+	}
+	for _, a := range arrivals {
+		r.done[a] = r.done[a] || ok
+	}
+	return ok
+}
+
+// disks lists the disks of the sessions that are up.
+func (r *Repairer) disks() (disks []*blockdev.Device, arrivals []arrival) {
+	r.mu.Lock()
+	all := r.sessions
+	r.mu.Unlock()
+	for _, s := range all {
+		luns, err := blockdev.LUNs(r.cfg.Sys, s.SID)
+		if err != nil || !s.Up {
+			continue
+		}
+		for _, lun := range luns {
+			if d, err := blockdev.Read(r.cfg.Sys, lun.Disk); err == nil && lun.Disk != "" && d.Size > 0 {
+				disks, arrivals = append(disks, d), append(arrivals, arrival{s.SID, s.Outages, d.Number})
+			}
+		}
+	}
+	return disks, arrivals
+}
+
+// warn logs an error, unless it is the last one again.
+func (r *Repairer) warn(err error) {
+	if text := fmt.Sprint(err); text != r.last {
+		r.last = text
+		r.cfg.Log.Warnf("mirrors: %s", text)
+	}
+}
