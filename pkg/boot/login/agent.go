@@ -168,7 +168,7 @@ func (ss *Sessions) listen(on bool) error {
 
 // state is the state for the agent. The sessions get the timers of the running system.
 func (ss *Sessions) state(ctx context.Context, past []recovery.Status, uplinks []uplink.Uplink) ([]byte, error) {
-	whole := agent.State{Uplinks: uplinks}.With(past)
+	whole := agent.State{Uplinks: uplinks, MirrorTimeout: ss.Net.Spec.Login.Timers.MirrorTimeout()}.With(past)
 	for i, s := range ss.list {
 		if !ss.handedOn(i) {
 			continue

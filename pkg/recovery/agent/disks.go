@@ -10,13 +10,26 @@ import (
 
 // newDisks makes the keeper of the disks' settings, for newWorker.
 func (w *worker) newDisks() *disks.Keeper {
-	cfg := disks.Config{
-		Sys: "/sys", Proc: "/proc", Past: w.state.Disks, NextReport: recovery.NextReport, SurveyEvery: recovery.SurveyEvery, Changed: w.disksChanged, Log: w.log,
-	}
+	return disks.New(disks.Config{
+		Sys: "/sys", Proc: "/proc", Sessions: w.diskSessions, Past: w.state.Disks, NextReport: recovery.NextReport, SurveyEvery: recovery.SurveyEvery,
+		Covered: w.covered, Changed: w.disksChanged, Checked: func() { w.repairs.Wake(); w.checkLegs() }, Log: w.log,
+	})
+}
+
+// diskSessions lists the sessions for the disk keeper.
+func (w *worker) diskSessions() []disks.Session {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var out []disks.Session
 	for _, s := range w.sessions {
-		cfg.Sessions = append(cfg.Sessions, s)
+		out = append(out, s)
 	}
-	return disks.New(cfg)
+	return out
+}
+
+// covered reports whether all that is in use above a session's disks works without them now.
+func (w *worker) covered(sid uint32) bool {
+	return w.rule != nil && w.rule.Use(sid, w.downSessions()).Covered()
 }
 
 // disksChanged saves the disk keeper's state, and the recovery time-outs of the sessions, which it
@@ -33,10 +46,17 @@ func (w *worker) disksChanged() {
 }
 
 // releaseSessions ends the recovery of all sessions permanently: the machine's shutdown removes
-// them next, with limited retries of their disks. It returns when no login runs.
+// them next, with limited retries of their disks. It returns when no login runs, and no session is
+// being replaced.
 func (w *worker) releaseSessions(context.Context) error {
 	w.disks.End()
-	for _, s := range slices.Clone(w.sessions) {
+	w.replacing.Lock()
+	defer w.replacing.Unlock()
+	w.released = true
+	w.mu.Lock()
+	all := slices.Clone(w.sessions)
+	w.mu.Unlock()
+	for _, s := range all {
 		if err := w.agent.Remove(s); err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 // Package agent is the processes that remain when the real system runs. They recover the sessions
-// (recovery.Agent), and keep the network that the boot configured (package uplink) and the disks'
-// settings (package disks). The three do not depend on each other; a worker runs them all.
+// (recovery.Agent), and keep the network that the boot configured (package uplink), the disks'
+// settings (package disks), and arrays going that can do without a target (package mirrors). The
+// four do not depend on each other; a worker runs them all.
 //
 // The agent opens no file of the root: it runs from memory, in a mount namespace without the root,
 // and writes to /dev/kmsg alone. PID 1 starts a first worker (Launch) and hands the sessions over

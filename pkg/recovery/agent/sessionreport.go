@@ -32,3 +32,14 @@ func reportSessions(all []recovery.Status) string {
 	}
 	return out.Lines()
 }
+
+// reportLegs writes a line for each array that lost a member with a session.
+func reportLegs(all []Leg) string {
+	var out runstate.Status
+	for _, l := range all {
+		for _, name := range l.Arrays {
+			out.Legs = append(out.Legs, runstate.LegStatus{SID: l.SID, Array: name})
+		}
+	}
+	return out.Lines()
+}

@@ -24,9 +24,29 @@ type State struct {
 	Sessions []session.State
 	Uplinks  []uplink.Uplink
 	Disks    disks.Memory
+	// MirrorTimeout is for how long the agent tries to log a session in before it ends the
+	// session, if all works without it; 0: never.
+	MirrorTimeout time.Duration
+	// Replacing is the session that is being ended and made anew; nil: none.
+	Replacing *Replacing
+	Legs      []Leg
 	// Past is what the worker that ended knew, at a time on the clock of clock.SinceBoot.
 	Past []recovery.Status
 	At   time.Duration
+}
+
+// Replacing is a session of the list that a worker has begun to end: see replace.go.
+type Replacing struct {
+	SID    uint32
+	Worker int      // the process, which is the creator of the new session
+	LUNs   []uint64 // of the disks that it had
+	Arrays []string // that lose members
+}
+
+// Leg is a session that took the place of one that was ended, and the arrays that lost members.
+type Leg struct {
+	SID    uint32
+	Arrays []string
 }
 
 // With returns the state with what is known of the sessions at this moment.
@@ -63,6 +83,37 @@ func (s *State) line(line string) error {
 		n, err := strconv.ParseInt(values, 10, 64)
 		s.At = time.Duration(n)
 		return err
+	case "mirror-tmo":
+		n, err := strconv.ParseInt(values, 10, 64)
+		s.MirrorTimeout = time.Duration(n)
+		return err
+	case "replacing":
+		r := &Replacing{}
+		var luns, arrays string
+		if err := words.Read(values, &r.SID, &r.Worker, &luns, &arrays); err != nil {
+			return err
+		}
+		for text := range strings.FieldsSeq(luns) {
+			lun, err := strconv.ParseUint(text, 10, 64)
+			if err != nil || len(r.LUNs) == session.MaxLUNs {
+				return fmt.Errorf("LUNs %q", luns)
+			}
+			r.LUNs = append(r.LUNs, lun)
+		}
+		s.Replacing = r
+		return splitArrays(arrays, &r.Arrays)
+	case "leg":
+		if len(s.Legs) == session.MaxStates {
+			return fmt.Errorf("more than %d legs", session.MaxStates)
+		}
+		var l Leg
+		var arrays string
+		if err := words.Read(values, &l.SID, &arrays); err != nil {
+			return err
+		}
+		err := splitArrays(arrays, &l.Arrays)
+		s.Legs = append(s.Legs, l)
+		return err
 	case "past":
 		if len(s.Past) == session.MaxStates {
 			return fmt.Errorf("more than %d sessions", session.MaxStates)
@@ -90,6 +141,15 @@ func (s *State) line(line string) error {
 		return err
 	}
 	return fmt.Errorf("what is %q", key)
+}
+
+// splitArrays undoes joinArrays.
+func splitArrays(text string, to *[]string) error {
+	*to = strings.Fields(text)
+	if len(*to) > maxArrays {
+		return fmt.Errorf("more than %d arrays", maxArrays)
+	}
+	return nil
 }
 
 // past is what the agent knew, as it stands now: what was down still is, as far as anybody knows.

@@ -27,7 +27,9 @@ func testState() State {
 		}
 	}
 	return State{
-		Disks: kept,
+		Disks: kept, MirrorTimeout: 20 * time.Second,
+		Replacing: &Replacing{SID: 1, Worker: 4711, LUNs: []uint64{0, 1 << 40}, Arrays: []string{"md0", "vg-root"}},
+		Legs:      []Leg{{SID: 2, Arrays: []string{"md127"}}},
 		Sessions: []session.State{{
 			Record: session.Record{
 				SID: 1, ISID: [6]byte{0, 2, 0x3d, 0, 0, 1}, Initiator: "iqn.i:i", Target: "iqn.t:t",

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
@@ -11,6 +12,7 @@ import (
 const (
 	maxState   = 64 << 10 // bytes that are handed over
 	maxUplinks = 64
+	maxArrays  = 4   // that a session's end is noted for
 	maxCause   = 512 // bytes of an error's text; those of 64 portals may be joined in one
 )
 
@@ -51,6 +53,14 @@ func (s State) Append(b []byte) ([]byte, error) {
 // appendHead writes all but the sessions.
 func (s *State) appendHead(b []byte) []byte {
 	b = fmt.Appendf(b, "at %d\n", int64(s.At))
+	b = fmt.Appendf(b, "mirror-tmo %d\n", int64(s.MirrorTimeout))
+	if r := s.Replacing; r != nil {
+		luns := strings.Trim(fmt.Sprint(r.LUNs[:min(len(r.LUNs), session.MaxLUNs)]), "[]")
+		b = fmt.Appendf(b, "replacing %d %d %q %q\n", r.SID, r.Worker, luns, joinArrays(r.Arrays))
+	}
+	for _, l := range s.Legs[:min(len(s.Legs), session.MaxStates)] {
+		b = fmt.Appendf(b, "leg %d %q\n", l.SID, joinArrays(l.Arrays))
+	}
 	for _, p := range s.Past[:min(len(s.Past), session.MaxStates)] {
 		b = fmt.Appendf(b, "past %d %t %t %d %d %d %q %q %d %t %d\n", p.SID, p.Up, p.Ended, p.Outages, int64(p.Longest), int64(p.Down), cutCause(p.Cause),
 			cutCause(p.LastErr), int64(p.NotBefore), p.Forced, p.Refused)
@@ -61,6 +71,11 @@ func (s *State) appendHead(b []byte) []byte {
 	}
 	b = s.Disks.Append(b)
 	return append(b, "sessions\n"...)
+}
+
+// joinArrays joins names, of which none has a blank (dm.Mangle), up to a limit.
+func joinArrays(names []string) string {
+	return strings.Join(names[:min(len(names), maxArrays)], " ")
 }
 
 // cutCause returns the beginning of an error's text.

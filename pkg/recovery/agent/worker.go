@@ -19,7 +19,9 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery/disks"
+	"github.com/iscsiroot/iscsiroot/pkg/recovery/mirrors"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery/uplink"
+	"github.com/iscsiroot/iscsiroot/pkg/redundancy"
 	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 	"github.com/iscsiroot/iscsiroot/pkg/shutdown"
@@ -124,21 +126,31 @@ type worker struct {
 	transport *kernel.Transport
 	uplinks   *uplink.Keeper
 	disks     *disks.Keeper
+	mirrors   *mirrors.Keeper
+	repairs   *mirrors.Repairer
+	rule      *redundancy.Rule // nil: no session is covered
+	sys       kernel.Sysfs
 	log       recovery.Logger
 	memory    stateMemory
-	sessions  []*recovery.KernelSession
 	// onRenewed is uplinks.Renewed, which waits for rtnetlink: it is called without mu.
 	onRenewed func(i int, l dhcp.Lease)
 	shared    *sharedMemory // that the supervisor maps too
 	timing                  // by which supervisor and worker watch each other
 	dir       string        // of the status files
 
-	// mu guards state, lastReport and file. The agent's loop takes it, so that nothing waits
-	// for rtnetlink under it; files are written under it only to memory. It is taken before the
-	// locks of uplinks and disks.
+	// replacing is held while a session is replaced, and guards released. It is taken before
+	// mu.
+	replacing sync.Mutex
+	released  bool // the shutdown removes the sessions
+
+	// mu guards the fields below, but for supervised. The agent's loop takes it, so that
+	// nothing waits for rtnetlink under it; files are written under it only to memory. It is
+	// taken before the locks of uplinks and disks.
 	mu         sync.Mutex
-	state      State  // for the next worker
-	lastReport string // the last report, without its time
+	sessions   []*recovery.KernelSession // each with its state, in state.Sessions
+	taken      *recovery.Status          // of the session that is being replaced, which the agent does not have
+	state      State                     // for the next worker
+	lastReport string                    // the last report, without its time
 	file       reportFile
 
 	super      sync.Mutex // guards supervised; no other lock is taken under it
@@ -165,6 +177,7 @@ func newWorker(memory stateMemory) (*worker, error) {
 	}
 	w := &worker{
 		transport: transport, log: kmsg.Open(kmsg.SystemPaths()), memory: memory, state: state, shared: shared, timing: defaultTiming(), dir: runDir,
+		sys: "/sys",
 	}
 	past := state.past(clock.SinceBoot())
 	w.uplinks = uplink.New(w.log, state.Uplinks, w.networkChanged)
@@ -178,8 +191,11 @@ func newWorker(memory stateMemory) (*worker, error) {
 	for _, st := range state.Sessions {
 		s := &recovery.KernelSession{Session: session.Reopen(transport, st)}
 		w.sessions = append(w.sessions, s)
-		cfg.Sessions = append(cfg.Sessions, s)
+		if r := state.Replacing; r == nil || r.SID != st.SID { // see continueReplacing
+			cfg.Sessions = append(cfg.Sessions, s)
+		}
 	}
+	w.newMirrors()
 	w.disks = w.newDisks()
 	cfg.FewRetries = w.disks.FewRetries
 	w.agent = recovery.New(cfg)
@@ -194,6 +210,8 @@ func (w *worker) start(ctx context.Context) {
 	w.persist(ctx, "network watch", func() { w.uplinks.Watch(ctx) })
 	w.persist(ctx, "address keeper", func() { w.uplinks.Maintain(ctx) })
 	w.persist(ctx, "disk keeper", func() { w.disks.Run(ctx) })
+	w.persist(ctx, "mirrors", func() { w.listSessions(); w.mirrors.Run(ctx) })
+	w.persist(ctx, "repair of mirrors", func() { w.repairs.Run(ctx) })
 	w.renewLeases(ctx)
 	w.persist(ctx, "shutdown watch", func() { w.log.Warnf("agent: shutdown: %v", shutdown.Watch(w.transport, w.releaseSessions, w.log)) })
 }
@@ -241,6 +259,9 @@ func (w *worker) lease(i int) dhcp.Lease {
 func (w *worker) changed(all []recovery.Status) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.taken != nil {
+		all = append(all, *w.taken)
+	}
 	for _, s := range all {
 		i := slices.IndexFunc(w.sessions, func(l *recovery.KernelSession) bool { return l.SID == s.SID })
 		if s.Up && i >= 0 {
@@ -249,6 +270,8 @@ func (w *worker) changed(all []recovery.Status) {
 	}
 	w.state.Past = all
 	w.uplinks.SetSessions(all)
+	w.mirrors.Update(all)
+	w.repairs.Update(all)
 	w.save()
 	w.disks.Wake() // a login may have added disks
 }
@@ -306,5 +329,5 @@ func (w *worker) beat() {
 
 // report returns the text of the status file.
 func (w *worker) report() string {
-	return reportSessions(w.state.Past) + w.disks.Report() + w.uplinks.Report(w.state.Uplinks) + w.shared.report()
+	return reportSessions(w.state.Past) + reportLegs(w.state.Legs) + w.disks.Report() + w.uplinks.Report(w.state.Uplinks) + w.shared.report()
 }

@@ -40,8 +40,12 @@ type Logger interface {
 // Config configures a Keeper.
 type Config struct {
 	Sys, Proc string // where sysfs and proc are mounted
-	Sessions  []Session
-	Past      Memory // of an earlier Keeper
+	// Sessions lists them. One that takes the place of another has another ID.
+	Sessions func() []Session
+	// Covered reports whether all that is in use above a session's disks works without them: a
+	// mirror repairs an error by its other members, so it is better than a wait; nil: never.
+	Covered func(sid uint32) bool
+	Past    Memory // of an earlier Keeper
 	// NextReport returns at which duration of an error the next message is logged, by the
 	// duration at the last one.
 	NextReport  func(last time.Duration) time.Duration
@@ -49,6 +53,9 @@ type Config struct {
 	// Changed is called, without a lock, when the result of Memory or Report has changed, and
 	// after a AdoptRecovery or ReapplyRecovery.
 	Changed func()
+	// Checked is called, without a lock, after each check of the disks, which follows each
+	// uevent of one; may be nil.
+	Checked func()
 	Log     Logger
 }
 
@@ -66,6 +73,7 @@ type Keeper struct {
 	timers          map[uint32]*timer   // by session
 	logged          map[string]string   // the last error that was logged of each thing
 	sessionsChanged bool                // a session's recovery time-out has changed
+	endWatch        func()              // ends the watch of the timers; nil: there is none
 
 	mu     sync.Mutex // guards the rest, which is only replaced as a whole; no call is made under it
 	few    map[uint32]bool
@@ -84,12 +92,24 @@ func New(cfg Config) *Keeper {
 	}
 	over := make(chan struct{})
 	k.over, k.end = over, sync.OnceFunc(func() { close(over) })
-	for _, s := range cfg.Sessions {
-		k.timers[s.ID()] = &timer{path: kernel.Sysfs(cfg.Sys).SessionPath(s.ID(), "recovery_tmo")}
-	}
+	k.updateTimers()
 	k.restore(cfg.Past)
 	k.memory = k.snapshot()
 	return k
+}
+
+// updateTimers makes the timers of the present sessions, and reports whether there are new ones.
+func (k *Keeper) updateTimers() (more bool) {
+	present := map[uint32]bool{}
+	for _, s := range k.cfg.Sessions() {
+		present[s.ID()] = true
+		if k.timers[s.ID()] == nil {
+			k.timers[s.ID()] = &timer{path: kernel.Sysfs(k.cfg.Sys).SessionPath(s.ID(), "recovery_tmo")}
+			more = true
+		}
+	}
+	maps.DeleteFunc(k.timers, func(sid uint32, _ *timer) bool { return !present[sid] })
+	return more
 }
 
 // Wake has the disks checked soon: some may be new. Any goroutine may call it.
@@ -163,8 +183,14 @@ func (k *Keeper) Run(ctx context.Context) {
 		case <-k.over:
 			return
 		}
+		if k.updateTimers() {
+			writes = k.watchTimers(ctx)
+		}
 		if k.checkAll() {
 			next.Reset(errorCheckInterval)
+		}
+		if k.cfg.Checked != nil {
+			k.cfg.Checked()
 		}
 	}
 }
@@ -183,8 +209,12 @@ func (k *Keeper) listen(ctx context.Context) {
 }
 
 // watchTimers returns a channel of the writes to the sessions' recovery_tmo. Its reader ends with
-// ctx.
+// ctx, or with the next call.
 func (k *Keeper) watchTimers(ctx context.Context) <-chan []write {
+	if k.endWatch != nil {
+		k.endWatch()
+	}
+	ctx, k.endWatch = context.WithCancel(ctx)
 	files := map[uint32]string{}
 	for sid, t := range k.timers {
 		files[sid] = t.path
@@ -203,16 +233,19 @@ func (k *Keeper) watchTimers(ctx context.Context) <-chan []write {
 // errorCheckInterval.
 func (k *Keeper) checkAll() (again bool) {
 	few, there := map[uint32]bool{}, map[string]bool{}
-	for _, s := range k.cfg.Sessions {
+	for _, s := range k.cfg.Sessions() {
 		up, err := s.Up()
 		up = up && err == nil
+		covered := k.cfg.Covered != nil && k.cfg.Covered(s.ID())
 		for _, d := range findDisks(k.cfg.Sys, s.ID()) {
 			there[d.Address] = true
-			leg := d.use(k.cfg.Sys).leg()
+			leg := covered || d.multipath(k.cfg.Sys)
 			few[s.ID()] = k.setRetries(d, leg) || few[s.ID()]
 			again = k.checkHealth(s, up, d) || again
 		}
-		k.checkTimer(s, "")
+		if k.timers[s.ID()] != nil {
+			k.checkTimer(s, "")
+		}
 	}
 	maps.DeleteFunc(k.retries, func(where string, _ *retries) bool { return !there[where] })
 	maps.DeleteFunc(k.health, func(where string, _ *health) bool { return !there[where] })
@@ -226,8 +259,8 @@ func (k *Keeper) checkAll() (again bool) {
 // timersWritten handles writes to recovery_tmo.
 func (k *Keeper) timersWritten(all []write) {
 	for _, w := range all {
-		for _, s := range k.cfg.Sessions {
-			if s.ID() == w.sid {
+		for _, s := range k.cfg.Sessions() {
+			if s.ID() == w.sid && k.timers[w.sid] != nil {
 				k.checkTimer(s, w.by)
 			}
 		}
@@ -252,8 +285,8 @@ func (k *Keeper) publish() {
 // answers with errors.
 func (k *Keeper) reportText() string {
 	var out runstate.Status
-	for _, s := range k.cfg.Sessions {
-		if t := k.timers[s.ID()]; t.restored > 0 {
+	for _, s := range k.cfg.Sessions() {
+		if t := k.timers[s.ID()]; t != nil && t.restored > 0 {
 			ours, _ := s.Recovery()
 			out.Timers = append(out.Timers, runstate.TimerStatus{SID: s.ID(), Seconds: ours, PutBack: t.restored, By: t.by})
 		}

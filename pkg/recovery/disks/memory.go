@@ -79,8 +79,8 @@ func (k *Keeper) snapshot() Memory {
 			m.disks = append(m.disks, diskMemory{where, *k.retries[where]})
 		}
 	}
-	for _, s := range k.cfg.Sessions {
-		if t := k.timers[s.ID()]; t.restored > 0 {
+	for _, s := range k.cfg.Sessions() {
+		if t := k.timers[s.ID()]; t != nil && t.restored > 0 {
 			m.timers = append(m.timers, timerMemory{s.ID(), t.restored, t.by})
 		}
 	}

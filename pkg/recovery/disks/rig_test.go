@@ -96,7 +96,8 @@ func (r *rig) is(name, want string) {
 // keeper makes a Keeper of the rig's session.
 func (r *rig) keeper(past Memory) *Keeper {
 	return New(Config{
-		Sys: r.sys, Proc: r.path("proc"), Sessions: []Session{r}, Past: past, Log: r,
+		Sys: r.sys, Proc: r.path("proc"), Sessions: func() []Session { return []Session{r} }, Past: past, Log: r,
+		Covered:     func(uint32) bool { _, err := os.Stat(r.path(mirrored)); return err == nil },
 		SurveyEvery: surveyEvery,
 		NextReport:  func(last time.Duration) time.Duration { return last + time.Minute },
 		Changed:     func() { r.mu.Lock(); defer r.mu.Unlock(); r.changes++ },
@@ -180,29 +181,24 @@ func TestFind(t *testing.T) {
 	}
 }
 
-func TestUse(t *testing.T) {
+func TestMultipath(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		files map[string]string // below class/block, and who holds whom: "holds X": "Y"
 		holds []string          // "sda/holders/dm-0"
-		want  use
+		want  bool
 	}{
-		{"nothing", nil, nil, use{}},
-		{"LVM, plain", map[string]string{"dm-0/dm/uuid": "LVM-abc\n", "dm-0/dm/name": "vg-root\n"}, []string{"sda/sda1/holders/dm-0"}, use{}},
-		{"dm-crypt", map[string]string{"dm-0/dm/uuid": "CRYPT-LUKS2-x\n", "dm-0/dm/name": "x_rimage_0\n"}, []string{"sda/holders/dm-0"}, use{}},
-		{"stripes", map[string]string{"md0/md/level": "raid0\n"}, []string{"sda/holders/md0"}, use{}},
-		{"multipath", map[string]string{"dm-0/dm/uuid": "mpath-3600\n"}, []string{"sda/holders/dm-0"}, use{multipath: true}},
-		{"mirror on a partition", map[string]string{"md0/md/level": "raid1\n"}, []string{"sda/sda1/holders/md0"}, use{mirror: true}},
-		{"raid10", map[string]string{"md0/md/level": "raid10\n"}, []string{"sda/holders/md0"}, use{mirror: true}},
-		{"LVM's raid", map[string]string{"dm-0/dm/uuid": "LVM-abc-real\n", "dm-0/dm/name": "vg-lv_rmeta_1\n"}, []string{"sda/holders/dm-0"}, use{mirror: true}},
-		{"LVM's old mirror", map[string]string{"dm-0/dm/uuid": "LVM-abc\n", "dm-0/dm/name": "vg-lv_mimage_1\n"}, []string{"sda/holders/dm-0"}, use{mirror: true}},
+		{"nothing", nil, nil, false},
+		{"LVM, plain", map[string]string{"dm-0/dm/uuid": "LVM-abc\n", "dm-0/dm/name": "vg-root\n"}, []string{"sda/sda1/holders/dm-0"}, false},
+		{"mirror", map[string]string{"md0/md/level": "raid1\n"}, []string{"sda/holders/md0"}, false},
+		{"multipath", map[string]string{"dm-0/dm/uuid": "mpath-3600\n"}, []string{"sda/holders/dm-0"}, true},
 		{
 			"mirror on dm-crypt on a partition of a map",
 			map[string]string{"dm-0/dm/uuid": "mpath-1\n", "dm-1/dm/uuid": "part1-mpath-1\n", "dm-2/dm/uuid": "CRYPT-x\n", "md0/md/level": "raid6\n"},
 			[]string{"sda/holders/dm-0", "dm-0/holders/dm-1", "dm-1/holders/dm-2", "dm-2/holders/md0"},
-			use{multipath: true, mirror: true},
+			true,
 		},
-		{"a circle", map[string]string{"dm-0/dm/uuid": "x\n"}, []string{"sda/holders/dm-0", "dm-0/holders/dm-0"}, use{}},
+		{"a circle", map[string]string{"dm-0/dm/uuid": "x\n"}, []string{"sda/holders/dm-0", "dm-0/holders/dm-0"}, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := newRig(t)
@@ -216,7 +212,7 @@ func TestUse(t *testing.T) {
 					r.write(map[string]string{"class/block/" + h: ""})
 				}
 			}
-			if got := findDisks(r.sys, 1)[0].use(r.sys); got != tt.want {
+			if got := findDisks(r.sys, 1)[0].multipath(r.sys); got != tt.want {
 				t.Errorf("got %+v, want %+v", got, tt.want)
 			}
 		})

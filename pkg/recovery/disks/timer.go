@@ -107,7 +107,7 @@ func (k *Keeper) restoreTimer(s Session, t *timer, v uint32, by string) {
 
 // mapped reports whether a multipath map is on one of a session's disks now.
 func (k *Keeper) mapped(sid uint32) bool {
-	return slices.ContainsFunc(findDisks(k.cfg.Sys, sid), func(d disk) bool { return d.use(k.cfg.Sys).multipath })
+	return slices.ContainsFunc(findDisks(k.cfg.Sys, sid), func(d disk) bool { return d.multipath(k.cfg.Sys) })
 }
 
 // processRuns reports whether there is a process of that name.

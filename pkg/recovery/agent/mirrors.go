@@ -1,0 +1,96 @@
+package agent
+
+import (
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/dm"
+	"github.com/iscsiroot/iscsiroot/pkg/dm/table"
+	"github.com/iscsiroot/iscsiroot/pkg/md"
+	"github.com/iscsiroot/iscsiroot/pkg/md/array"
+	"github.com/iscsiroot/iscsiroot/pkg/recovery/mirrors"
+	"github.com/iscsiroot/iscsiroot/pkg/redundancy"
+)
+
+// newMirrors makes the keeper of mirrors and what takes their members back, for newWorker.
+func (w *worker) newMirrors() {
+	w.rule = &redundancy.Rule{Sys: "/sys", Proc: "/proc", Maps: maps{}}
+	w.mirrors = mirrors.New(mirrors.Config{
+		Timeout: w.state.MirrorTimeout, Use: w.rule.Use, Down: w.downSessions, Replace: w.replaceSession, Continue: w.continueReplacing, Log: w.log,
+	})
+	w.repairs = mirrors.NewRepairer(mirrors.RepairConfig{
+		Sys: "/sys", Changed: func() { w.disks.Wake() }, Log: w.log,
+		Refreshers: []mirrors.Refresher{&mirrors.Members{Arrays: array.Paths{Sys: "/sys", Dev: "/dev"}, Sys: "/sys", Read: readSuperblock, Log: w.log}},
+	})
+}
+
+// maps is device-mapper. It opens the control each time: a machine may have none until later.
+type maps struct{}
+
+// Table implements redundancy.Maps.
+func (maps) Table(name string) (t table.Table, err error) {
+	err = withControl(func(c *dm.Control) (err error) { t, err = c.Table(name); return err })
+	return t, err
+}
+
+// Status implements redundancy.Maps.
+func (maps) Status(name string) (s []dm.Status, err error) {
+	err = withControl(func(c *dm.Control) (err error) { s, err = c.Status(name); return err })
+	return s, err
+}
+
+// Info implements redundancy.Maps.
+func (maps) Info(name string) (i dm.Info, err error) {
+	err = withControl(func(c *dm.Control) (err error) { i, err = c.Info(name); return err })
+	return i, err
+}
+
+func withControl(f func(c *dm.Control) error) error {
+	c, err := dm.Open(nil)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f(c), c.Close())
+}
+
+// readSuperblock reads the superblock of a device as it is on the disk: md writes those of an array
+// that runs beside the cache of the device.
+func readSuperblock(device string, size int64) (md.Superblock, error) {
+	f, err := os.OpenFile(filepath.Join("/dev", device), os.O_RDONLY|unix.O_DIRECT, 0)
+	if err != nil {
+		return md.Superblock{}, err
+	}
+	defer func() { _ = f.Close() }()
+	return md.Read(direct{f}, size)
+}
+
+// direct reads a file that is open with O_DIRECT, at any offset.
+type direct struct{ io.ReaderAt }
+
+// directAlign is a multiple of any disk's sector, in bytes: offset, length and memory of a read are
+// multiples of it (open(2): O_DIRECT).
+const directAlign = 4096
+
+// ReadAt implements io.ReaderAt.
+func (d direct) ReadAt(b []byte, off int64) (int, error) {
+	begin := off &^ (directAlign - 1)
+	n := (int(off-begin) + len(b) + directAlign - 1) &^ (directAlign - 1)
+	page, err := unix.Mmap(-1, 0, n, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+	if err != nil {
+		return 0, os.NewSyscallError("mmap", err)
+	}
+	defer func() { _ = unix.Munmap(page) }()
+	got, err := d.ReaderAt.ReadAt(page, begin)
+	done := copy(b, page[min(int(off-begin), got):got])
+	if done == len(b) {
+		return done, nil
+	}
+	if err == nil {
+		err = io.ErrUnexpectedEOF
+	}
+	return done, err
+}
