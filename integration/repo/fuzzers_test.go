@@ -37,7 +37,6 @@ var parsers = map[string]string{
 	"pkg/recovery":          "the kernel's",
 	"pkg/recovery/agent":    "another process's",
 	"pkg/recovery/uplink":   "the kernel's",
-	"pkg/redundancy":        "the kernel's",
 	"pkg/runstate":          "a file's in /run",
 	"pkg/session":           "another process's",
 	"pkg/netboot":           "an administrator's",

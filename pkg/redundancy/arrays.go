@@ -155,8 +155,8 @@ func (e *evaluation) mapWorks(d *blockdev.Device) bool {
 
 // raidWorks evaluates a raid of device-mapper, by its table and the text of its state.
 func (e *evaluation) raidWorks(d *blockdev.Device, t *table.Raid, text string) bool {
-	health, known := parseRaidStatus(text)
-	if !known || len(health.legs) != len(t.Legs) {
+	s, err := table.ParseRaidStatus(text)
+	if err != nil || len(s.Health) != len(t.Legs) {
 		return e.allWork(d)
 	}
 	g := geometry{t.Level, 1, 2}
@@ -166,10 +166,13 @@ func (e *evaluation) raidWorks(d *blockdev.Device, t *table.Raid, text string) b
 	if t.Format == "near" || t.Format == "" && (t.Level == "raid10" || t.Level == "raid10_near") {
 		g.near = g.copies
 	}
+	// During a resync all legs are shown as if they had not all data (drivers/md/dm-raid.c:
+	// __raid_dev_status): of copies each has, but parity is not valid.
+	resyncs := s.Action == "resync" && (t.Level == "raid1" || strings.HasPrefix(t.Level, "raid10"))
 	var all []member
 	for i, leg := range t.Legs {
-		if health.active(i) {
-			all = append(all, member{i, health.inSync(i, t.Level), e.partWorks(d, leg.Meta) && e.partWorks(d, leg.Data)})
+		if c := s.Health[i]; c == 'A' || c == 'a' {
+			all = append(all, member{i, c == 'A' || resyncs, e.partWorks(d, leg.Meta) && e.partWorks(d, leg.Data)})
 		}
 	}
 	return e.redundant(d.Map, g, len(t.Legs), all)

@@ -230,22 +230,3 @@ func TestWithoutMaps(t *testing.T) {
 		t.Errorf("%+v", u)
 	}
 }
-
-// A health of legs is of the characters that the kernel has, and each leg can be asked for.
-func FuzzRaidStatus(f *testing.F) {
-	f.Add("raid1 2 AA 2048/2048 idle 0 0 -") // the kernel's documentation
-	f.Add("raid5_ls 3 aDA 4/8 recover 0 0 -")
-	f.Add("raid10 2 A- 8/8")
-	f.Add("raid1 0  8/8 idle")
-	f.Fuzz(func(t *testing.T, text string) {
-		h, ok := parseRaidStatus(text)
-		if !ok {
-			return
-		}
-		for i, c := range h.legs {
-			if h.inSync(i, "raid1") && !h.active(i) || h.active(i) != (c == 'A' || c == 'a') {
-				t.Errorf("leg %d of %q: %v, %v", i, text, h.active(i), h.inSync(i, "raid1"))
-			}
-		}
-	})
-}

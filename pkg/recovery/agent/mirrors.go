@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"errors"
 	"io"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/dm/table"
 	"github.com/iscsiroot/iscsiroot/pkg/md"
 	"github.com/iscsiroot/iscsiroot/pkg/md/array"
+	"github.com/iscsiroot/iscsiroot/pkg/recovery/legs"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery/mirrors"
 	"github.com/iscsiroot/iscsiroot/pkg/redundancy"
 )
@@ -24,8 +26,20 @@ func (w *worker) newMirrors() {
 	})
 	w.repairs = mirrors.NewRepairer(mirrors.RepairConfig{
 		Sys: "/sys", Changed: func() { w.disks.Wake() }, Log: w.log,
-		Refreshers: []mirrors.Refresher{&mirrors.Members{Arrays: array.Paths{Sys: "/sys", Dev: "/dev"}, Sys: "/sys", Read: readSuperblock, Log: w.log}},
+		Refreshers: []mirrors.Refresher{
+			&mirrors.Members{Arrays: array.Paths{Sys: "/sys", Dev: "/dev"}, Sys: "/sys", Read: readSuperblock, Log: w.log},
+			legs.New(w.log),
+		},
 	})
+}
+
+// repairMirrors takes members back until ctx ends. What an earlier worker had suspended goes on
+// first.
+func (w *worker) repairMirrors(ctx context.Context) {
+	if err := legs.New(w.log).Resume(); err != nil {
+		w.log.Warnf("agent: %v", err)
+	}
+	w.repairs.Run(ctx)
 }
 
 // maps is device-mapper. It opens the control each time: a machine may have none until later.

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"encoding/binary"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -134,6 +135,13 @@ func checkState(t *testing.T, want State, b []byte) {
 	for i := range want.Past {
 		want.Past[i].Cause, want.Past[i].LastErr = cutCause(want.Past[i].Cause), cutCause(want.Past[i].LastErr)
 	}
+	want.Legs = slices.Clone(want.Legs[:min(len(want.Legs), session.MaxStates)])
+	for i := range want.Legs {
+		want.Legs[i].Arrays = want.Legs[i].Arrays[:min(len(want.Legs[i].Arrays), maxArrays)]
+	}
+	if r := want.Replacing; r != nil {
+		want.Replacing = &Replacing{r.SID, r.Worker, r.LUNs[:min(len(r.LUNs), session.MaxLUNs)], r.Arrays[:min(len(r.Arrays), maxArrays)]}
+	}
 	want.Sessions = slices.Clone(want.Sessions)
 	for i := range want.Sessions {
 		if i < len(got.Sessions) {
@@ -181,6 +189,22 @@ func stateOf(b []byte) State {
 			SID: number(), Up: take(1)[0]&1 == 0, Ended: take(1)[0]&1 == 0, Outages: int(number()), Longest: time.Duration(number()),
 			Cause: strings.Repeat(texts(), count(maxCause/8)), LastErr: texts(), Refused: int(number()),
 		})
+	}
+	arrays := func() (names []string) {
+		for range count(maxArrays) {
+			names = append(names, fmt.Sprint("md", number()))
+		}
+		return names
+	}
+	s.MirrorTimeout = time.Duration(number())
+	for range count(session.MaxStates) {
+		s.Legs = append(s.Legs, Leg{number(), arrays()})
+	}
+	if take(1)[0]&1 != 0 {
+		s.Replacing = &Replacing{SID: number(), Worker: int(number()), Arrays: arrays()}
+		for range count(session.MaxLUNs) {
+			s.Replacing.LUNs = append(s.Replacing.LUNs, uint64(number())<<32)
+		}
 	}
 	return s
 }

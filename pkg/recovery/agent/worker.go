@@ -211,7 +211,7 @@ func (w *worker) start(ctx context.Context) {
 	w.persist(ctx, "address keeper", func() { w.uplinks.Maintain(ctx) })
 	w.persist(ctx, "disk keeper", func() { w.disks.Run(ctx) })
 	w.persist(ctx, "mirrors", func() { w.listSessions(); w.mirrors.Run(ctx) })
-	w.persist(ctx, "repair of mirrors", func() { w.repairs.Run(ctx) })
+	w.persist(ctx, "repair of mirrors", func() { w.repairMirrors(ctx) })
 	w.renewLeases(ctx)
 	w.persist(ctx, "shutdown watch", func() { w.log.Warnf("agent: shutdown: %v", shutdown.Watch(w.transport, w.releaseSessions, w.log)) })
 }

@@ -85,7 +85,7 @@ func (a *arrays) link(to, name string) {
 
 func (a *arrays) List() ([]string, error)           { return []string{"md0"}, nil }
 func (a *arrays) State(string) (array.State, error) { return a.state, nil }
-func (a *arrays) RemoveFailed(string) error { a.calls = append(a.calls, "remove failed"); return nil }
+func (a *arrays) RemoveFailed(string) error         { a.calls = append(a.calls, "remove failed"); return nil }
 
 func (a *arrays) Add(_ string, m array.Number) error {
 	a.calls = append(a.calls, fmt.Sprintf("add %d:%d", m.Major, m.Minor))
