@@ -41,6 +41,7 @@ func TestFindArray(t *testing.T) {
 // The partitions of a disk belong to the array whose superblock is at the disk's end, and to no
 // array whose superblock is at the start.
 func TestOnMember(t *testing.T) {
+	open := func(path string) (*File, error) { return Open(t.Context(), path) }
 	const size = 1 << 20
 	for minor, place := range []int64{size/512 - 16, 0, 8} {
 		dev := t.TempDir()
@@ -55,7 +56,7 @@ func TestOnMember(t *testing.T) {
 		}
 		disk := &Device{Name: "sda"}
 		part := &Device{Name: "sda1", Kind: KindPartition, Parents: []*Device{disk}, Partition: &Partition{Number: 1}}
-		if got := part.OnMember(dev); got != (minor == 0) || disk.OnMember(dev) {
+		if got := part.OnMember(open, dev); got != (minor == 0) || disk.OnMember(open, dev) {
 			t.Errorf("1.%d: %v", minor, got)
 		}
 	}

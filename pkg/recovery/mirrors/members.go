@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -54,59 +53,70 @@ func (m *Members) Refresh(disks []*blockdev.Device) (changed bool, err error) {
 	return changed, errors.Join(errs...)
 }
 
-// refresh takes members of one array back that lacks some.
+// refresh takes members of one array back that lacks some. An array without a member on the disks is
+// not touched: it is none of ours.
 func (m *Members) refresh(name string, s array.State, disks []*blockdev.Device) (changed bool, err error) {
-	text, err := os.ReadFile(filepath.Join(m.Sys, "block", name, "md/uuid"))
-	if err != nil { // a kernel that does not have it
+	type former struct {
+		device *blockdev.Device
+		sb     md.Superblock
+	}
+	var all []former
+	for _, d := range m.free(disks) {
+		if sb, err := m.Read(d.Name, d.Size); err == nil {
+			all = append(all, former{d, sb})
+		}
+	}
+	if len(all) == 0 {
 		return false, nil
 	}
-	set, err := md.ParseUUID(strings.TrimSpace(string(text)))
+	running, err := m.running(s, disks)
 	if err != nil {
-		return false, err
+		return false, fmt.Errorf("array %s: %w", name, err)
+	}
+	all = slices.DeleteFunc(all, func(f former) bool { return len(running) == 0 || f.sb.Set != running[0].Set })
+	if len(all) == 0 {
+		return false, nil
 	}
 	if err := m.Arrays.RemoveFailed(name); err != nil {
 		return false, err
 	}
-	running, err := m.running(set, s, disks)
-	if err != nil {
-		return false, fmt.Errorf("array %s: %w", name, err)
-	}
 	var errs []error
-	for _, d := range m.free(disks) {
-		sb, err := m.Read(d.Name, d.Size)
-		if err != nil || sb.Set != set {
-			continue // it is another one's, or of no array
-		}
-		if why := whyNot(sb, running, s); why != "" {
-			m.tell(name, d.Name, why)
+	for _, f := range all {
+		if why := whyNot(f.sb, running, s); why != "" {
+			m.tell(name, f.device.Name, why)
 			continue
 		}
-		err = m.take(name, d, sb)
+		err := m.take(name, f.device, f.sb)
 		changed = changed || err == nil
 		errs = append(errs, err)
 	}
 	return changed, errors.Join(errs...)
 }
 
-// running reads the superblocks of the members that the array runs with, on the disks: one at
-// least.
-func (m *Members) running(set md.UUID, s array.State, disks []*blockdev.Device) (all []md.Superblock, err error) {
+// running reads the superblocks of the members that the array runs with, on the disks; none: no
+// session has any. The array's UUID is in them; the kernel shows it in sysfs in newer versions only.
+func (m *Members) running(s array.State, disks []*blockdev.Device) (all []md.Superblock, err error) {
+	ours := false
 	failed := errors.New("no member that is in sync can be read")
 	for _, member := range s.Members {
 		if !member.Is("in_sync") || member.Is("faulty") || member.Device == "" {
 			continue
 		}
 		d, err := blockdev.Read(m.Sys, member.Device)
-		if err != nil || slices.ContainsFunc(d.Disks(), func(below *blockdev.Device) bool { return below.LUN != nil && !below.In(disks) }) {
+		if err != nil || !slices.ContainsFunc(d.Disks(), func(below *blockdev.Device) bool { return below.LUN != nil }) {
+			continue
+		}
+		ours = true
+		if slices.ContainsFunc(d.Disks(), func(below *blockdev.Device) bool { return below.LUN != nil && !below.In(disks) }) {
 			continue // it would be waited for
 		}
 		sb, err := m.Read(d.Name, d.Size)
-		if err == nil && sb.Set == set {
+		if err == nil && (len(all) == 0 || sb.Set == all[0].Set) {
 			all = append(all, sb)
 		}
 		failed = errors.Join(failed, err)
 	}
-	if len(all) == 0 {
+	if ours && len(all) == 0 {
 		return nil, failed
 	}
 	return all, nil

@@ -50,7 +50,6 @@ func newArrays(t *testing.T) *arrays {
 		a.write(place+"/"+disk+"1/partition", "1\n")
 	}
 	a.write("class/block/sda/sda1/holders/md0", "")
-	a.write("block/md0/md/uuid", "01020300-0000-0000-0000-000000000000\n")
 	a.state = array.State{Level: "raid1", Disks: 2, Degraded: 1, Members: []array.MemberState{{Device: "sda1", Number: array.Number{Major: 8, Minor: 1}, Slot: 0, Flags: []string{"in_sync"}}}}
 	a.super = map[string]md.Superblock{
 		"sda1": {Set: set, Number: 0, Roles: []uint16{0, md.RoleFaulty}, Events: 20},
@@ -138,18 +137,19 @@ func TestMembers(t *testing.T) {
 		"newer":       {func(a *arrays) { member(a, func(sb *md.Superblock) { sb.Events = 21 }) }, "", "array md0: sdb1 has newer data than the array that runs" + left, ""},
 		"on its own":  {func(a *arrays) { member(a, func(sb *md.Superblock) { sb.Roles[0] = md.RoleFaulty }) }, "", "array md0: sdb1 may have been written to without the array that runs" + left, ""},
 		"faulty":      {func(a *arrays) { member(a, func(sb *md.Superblock) { sb.Roles[1] = md.RoleFaulty }) }, "", "array md0: sdb1 is no member by its own superblock" + left, ""},
-		"another set": {func(a *arrays) { member(a, func(sb *md.Superblock) { sb.Set[0]++ }) }, "", "", ""},
+		"another set": {func(a *arrays) { member(a, func(sb *md.Superblock) { sb.Set[0]++ }) }, "none", "", ""},
 		"taken": {func(a *arrays) {
 			a.state.Members = append(a.state.Members, array.MemberState{Device: "sdc1", Slot: 1, Flags: []string{"spare"}})
 		}, "", "array md0: sdb1 has a place that another member has taken" + left, ""},
 		"its old device": {func(a *arrays) {
 			a.state.Members = append(a.state.Members, array.MemberState{Slot: 1, Flags: []string{"in_sync"}})
 		}, reAdd, "array md0: sdb1 is back: what has changed meanwhile is written to it", ""},
-		"in use":                      {func(a *arrays) { a.write("class/block/sdb/sdb1/holders/dm-0", "") }, "", "", ""},
+		"in use":                      {func(a *arrays) { a.write("class/block/sdb/sdb1/holders/dm-0", "") }, "none", "", ""},
 		"busy":                        {func(a *arrays) { a.reAdd = unix.EBUSY }, reAdd, "", "device or resource busy"},
 		"no degraded":                 {func(a *arrays) { a.state.Degraded = 0 }, "none", "", ""},
-		"no live member":              {func(a *arrays) { a.state.Members = nil }, "", "", "array md0: no member that is in sync can be read"},
-		"the live member is not here": {func(a *arrays) { a.disks = a.disks[1:] }, "", "", "array md0: no member that is in sync can be read"},
+		"of other disks":              {func(a *arrays) { a.state.Members = nil }, "none", "", ""},
+		"no live member":              {func(a *arrays) { delete(a.super, "sda1") }, "none", "", "array md0: no member that is in sync can be read"},
+		"the live member is not here": {func(a *arrays) { a.disks = a.disks[1:] }, "none", "", "array md0: no member that is in sync can be read"},
 		"added by mdadm meanwhile": {func(a *arrays) {
 			a.reAdd = unix.EBUSY
 			a.state.Members = append(a.state.Members, array.MemberState{Device: "sdb1", Number: array.Number{Major: 8, Minor: 17}, Slot: -1, Flags: []string{"spare"}})
