@@ -153,6 +153,8 @@ func second[T any](_ T, err error) error { return err }
 func (g *guest) powerCut() {
 	g.create("raid1", g.loops[0], g.loops[1], clean, bitmap, "--bitmap-chunk=64K")
 	g.check(g.start(0, 1))
+	// Not in the midst of an update of the superblocks.
+	g.check(writeText(g.md("md127")+"/safe_mode_delay", "600"))
 	f := g.use()
 	g.write(f, 1<<20, 'a')
 	then := g.contents()

@@ -34,11 +34,11 @@ var errLeftOut = errors.New("the kernel left it out of the array")
 //
 // The array is read-auto: until something is written to it the kernel writes nothing to its
 // members, resyncs nothing, and rebuilds nothing. (It writes the superblock of a write-intent
-// bitmap, with the content that it has, at the start and at the end.) Arrays without redundancy
-// have no such state, and their members are not written to either before something is written to
-// the array. For this Start sets the parameter start_ro of md_mod while it runs the array: the
-// caller sees to it that no other Start is under way, and an array that another process starts
-// meanwhile is read-auto as well.
+// bitmap at the start and at the end, with the content that it has, unless a crash came in the
+// midst of an update.) Arrays without redundancy have no such state, and their members are not
+// written to either before something is written to the array. For this Start sets the parameter
+// start_ro of md_mod while it runs the array: the caller sees to it that no other Start is under
+// way, and an array that another process starts meanwhile is read-auto as well.
 //
 // The caller loads md_mod and the level's module; a *[ModuleError] names one that is missing. Each
 // other error is the kernel's, which tells the reason in its log alone, behind "md:" or "md/".
