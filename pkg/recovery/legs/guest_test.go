@@ -202,6 +202,7 @@ func (g *guest) activate(degraded bool) {
 	g.layer = &layer.Layer{
 		Sys: "/sys", Dev: "/dev", Want: layer.Filter{Name: "vg-root", Degraded: degraded}, Temporary: func(error) bool { return false }, Warnf: g.Logf,
 		Kernel: layer.OfModules(func(context.Context, string) error { return nil }),
+		Open:   func(path string) (*blockdev.File, error) { return blockdev.Open(context.Background(), path) },
 	}
 	found, err := g.layer.Find(context.Background(), g.devices())
 	if err != nil || len(found) != 1 {
