@@ -111,9 +111,9 @@ func (s *Session) Relogin(ctx context.Context, c *Connection) error {
 	return nil
 }
 
-// endFormer ends the session in whose place this one was made, which the target may have still, with
-// writes that it has not done yet: they must not be done after those of this session. A login with
-// its ISID ends it and its tasks (RFC 7143 6.3.5), and a logout the login. After an error this
+// endFormer ends the session in whose place this one was made, which the target may have still,
+// with writes that it has not done yet: they must not be done after those of this session. A login
+// with its ISID ends it and its tasks (RFC 7143 6.3.5), and a logout the login. After an error this
 // session's login shows what is wrong.
 func (s *Session) endFormer(ctx context.Context, p path) {
 	s.mu.Lock()

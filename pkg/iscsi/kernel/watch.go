@@ -137,8 +137,8 @@ func (t *Transport) PortID() uint32 {
 }
 
 // End closes the connection and removes the session and its disks in any state: pending I/O fails.
-// Nothing is sent to the target. A session whose connection another process has removed, which ended
-// then, is removed too.
+// Nothing is sent to the target. A session whose connection another process has removed, which
+// ended then, is removed too.
 func (s *Session) End(ctx context.Context) error {
 	stopped := s.stop(ctx, stopTerm)
 	err := s.Destroy(ctx)

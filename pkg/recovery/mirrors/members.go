@@ -53,8 +53,8 @@ func (m *Members) Refresh(disks []*blockdev.Device) (changed bool, err error) {
 	return changed, errors.Join(errs...)
 }
 
-// refresh takes members of one array back that lacks some. An array without a member on the disks is
-// not touched: it is none of ours.
+// refresh takes members of one array back that lacks some. An array without a member on the disks
+// is not touched: it is none of ours.
 func (m *Members) refresh(name string, s array.State, disks []*blockdev.Device) (changed bool, err error) {
 	type former struct {
 		device *blockdev.Device
@@ -94,7 +94,8 @@ func (m *Members) refresh(name string, s array.State, disks []*blockdev.Device) 
 }
 
 // running reads the superblocks of the members that the array runs with, on the disks; none: no
-// session has any. The array's UUID is in them; the kernel shows it in sysfs in newer versions only.
+// session has any. The array's UUID is in them; the kernel shows it in sysfs in newer versions
+// only.
 func (m *Members) running(s array.State, disks []*blockdev.Device) (all []md.Superblock, err error) {
 	ours := false
 	failed := errors.New("no member that is in sync can be read")
