@@ -12,9 +12,10 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/dm"
 )
 
-// showArrays prints the md arrays and the raid volumes that run, arrays with their members, as sysfs
-// has them (Documentation/admin-guide/md.rst), and as mdadm does if root has it. Of a member's disk
-// it prints how many sectors were written since it is there (Documentation/block/stat.rst).
+// showArrays prints the md arrays and the raid volumes that run, arrays with their members, as
+// sysfs has them (Documentation/admin-guide/md.rst), and as mdadm does if root has it. Of a
+// member's disk it prints how many sectors were written since it is there
+// (Documentation/block/stat.rst).
 func showArrays() error {
 	arrays, err := filepath.Glob("/sys/class/block/md*/md")
 	if err != nil {
