@@ -148,6 +148,26 @@ func (k *fakeArrays) partedMirror(contents []byte) {
 	}
 }
 
+// An array that lacks another one, which lacks a disk, starts after it.
+func TestArrayLacksAnArray(t *testing.T) {
+	sb, _ := ext4(t)
+	st, k := arrayDisks(t, 3, "root=/dev/md/upper")
+	upper := member{device: "sda", minor: 2, set: 2, name: "upper", level: md.RAID1, slots: 2, data: 8192, at: 64}
+	k.add(member{device: "sda", minor: 2, set: 1, name: "lower", level: md.RAID1, slots: 2})
+	k.add(upper)
+	k.write("sda", upper.at+upper.dataOffset(), sb)
+	upper.device, upper.slot, upper.at = "sdc", 1, 0
+	k.add(upper)
+	k.write("sdc", upper.dataOffset(), sb)
+	if _, err := k.find(st); !absent(err) || !absenceOf(err).degradable() || k.arrayNames() != "" {
+		t.Errorf("%v, runs %q", err, k.arrayNames())
+	}
+	st.degraded = true
+	if got, err := k.find(st); err != nil || len(got) != 1 || len(got[0].Disks()) != 2 || strings.Join(k.starts, " ") != "lower upper" {
+		t.Errorf("%v, %v, started %q", names(got), err, k.starts)
+	}
+}
+
 // mirrorOfVolumes writes a raid1 of the volumes vg/root and vg/swap on a disk.
 func (k *fakeArrays) mirrorOfVolumes(contents []byte) {
 	disk := k.pv

@@ -168,7 +168,7 @@ func (st *Storage) lookOn(ctx context.Context, p paths, disks []*blockdev.Device
 	if err = st.lookInVolumes(ctx, p, disks, &want, err); !absent(err) {
 		return err
 	}
-	if on, ok := want.onArrays(); ok {
+	if on, ok := want.onArrays(st.degraded); ok {
 		want = on
 		_, more := st.lookWith(ctx, p, disks, want.withoutContents(), ofArray)
 		if !absent(more) {

@@ -137,7 +137,7 @@ func (st *Storage) searchNames(ctx context.Context, p paths, disks []*blockdev.D
 func (st *Storage) searchInside(ctx context.Context, p paths, disks []*blockdev.Device, want bootspec.Device) ([]*blockdev.Device, error) {
 	w := st.wantsFor(want)
 	out, hidden, err := st.searchWith(ctx, p, disks, want, w)
-	if on, ok := w.onArrays(); ok && absent(err) {
+	if on, ok := w.onArrays(st.degraded); ok && absent(err) {
 		w = on
 		out, hidden, err = st.searchWith(ctx, p, disks, want, w)
 	}

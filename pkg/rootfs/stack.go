@@ -146,6 +146,8 @@ type wants struct {
 	arrays  arrays.Filter
 	volumes volumes.Filter
 	disk    bool // it is a disk or a partition of one: it is on no array
+	// degraded: what lacks members that it can do without is activated, after all else.
+	degraded bool
 }
 
 // stackOf runs the layers over disks, and notes what was activated. An array or a volume may stand
@@ -172,7 +174,7 @@ func (st *Storage) stackOf(ctx context.Context, p paths, disks []*blockdev.Devic
 	}
 	sk := stand(ctx, p, all, disks)
 	sk.arrays, sk.volumes = array, lv
-	if st.degraded {
+	if want.degraded {
 		sk.degrade(ctx, all)
 	}
 	for _, a := range sk.active {

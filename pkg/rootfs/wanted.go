@@ -27,14 +27,21 @@ func (st *Storage) wantsFor(want bootspec.Device) wants {
 	case bootspec.ByLabel:
 		w.volumes.Match = func(fsys blockdev.Filesystem) bool { return fsys.Label == want.Text }
 	}
+	_, later := w.onArrays(false)
+	w.degraded = st.degraded && !later
 	return w
 }
 
 // onArrays returns the same with all arrays, on which the device may stand, and the volumes on
-// which those may stand. ok: there may be any.
-func (w wants) onArrays() (_ wants, ok bool) {
-	w.arrays.All, w.volumes.Members = true, true
-	return w, !w.disk && !w.arrays.None()
+// which those may stand. ok: there may be any. Only then nothing else can make a volume or an array
+// whole.
+func (w wants) onArrays(degraded bool) (_ wants, ok bool) {
+	w.arrays.All = true
+	if w.disk || w.arrays.None() {
+		return w, false
+	}
+	w.volumes.Members, w.degraded = true, degraded
+	return w, true
 }
 
 // withoutContents returns the same without volumes that are wanted for what is in them.

@@ -254,7 +254,7 @@ type use struct {
 // failed notes why a volume cannot be made. For one that may not even hold root it is no message.
 func (l *Layer) failed(u use, err error) {
 	l.Seen = append(l.Seen, u.name+" (cannot be used)")
-	if l.Want.Name != "" && u.itself || errorAs[*lvm.MissingError](err) {
+	if u.itself && (l.Want.Name != "" || errorAs[*lvm.MissingError](err)) {
 		l.Errs = append(l.Errs, withHint(err))
 	}
 }
