@@ -203,6 +203,8 @@ func (ps *parser) mdUUID(p cmdline.Param) error {
 func (ps *parser) mdOther(p cmdline.Param) error {
 	why := "no effect: arrays are found by their superblocks"
 	switch p.Key {
+	case "rd.auto", "domdadm":
+		why = "no effect: the arrays that root may be on are started"
 	case "rd.md.imsm", "rd_NO_MDIMSM", "rd.md.ddf":
 		why = "no effect: arrays of a firmware are not supported"
 	case "rd.md.waitclean":

@@ -130,7 +130,7 @@ func rootParameters() []Parameter {
 		{"rd.md.uuid", aliases("rd_MD_UUID"), "UUID", "start this md array to look for root, and no other that is not named, nor those that it stands on; may be repeated; an array that root= names is started without it", (*parser).mdUUID},
 		{"rd.md", nil, "[0]", "0: start no md array, unless root= names one", (*parser).md},
 		{"rd_NO_MD", nil, "", "old name of rd.md=0", (*parser).noMD},
-		{"rd.auto", aliases("domdadm"), "[0]", "accepted for compatibility, ignored: the md arrays that root may be on are started", (*parser).accept},
+		{"rd.auto", aliases("domdadm"), "[0]", "accepted for compatibility, ignored: the md arrays that root may be on are started", (*parser).mdOther},
 		{"rd.md.conf", aliases("rd_NO_MDADMCONF"), "[0]", "accepted for compatibility, ignored: arrays are found by their superblocks", (*parser).mdOther},
 		{"rd.md.imsm", aliases("rd_NO_MDIMSM", "rd.md.ddf"), "[0]", "accepted for compatibility, ignored: arrays of a firmware are not supported", (*parser).mdOther},
 		{"rd.md.waitclean", nil, "[0]", "accepted for compatibility, ignored: arrays are stopped at shutdown", (*parser).mdOther},
