@@ -1,6 +1,7 @@
 package lvm_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -46,6 +47,25 @@ func TestID(t *testing.T) {
 	}
 }
 
+// A pool whose last change was not finished says so.
+func TestPendingPool(t *testing.T) {
+	for _, pending := range []bool{false, true} {
+		g := group(t, "thin")
+		pool, ok := g.VG.LV("pool")
+		if !ok {
+			t.Fatal("no pool")
+		}
+		pool.Segments[0].Type.(*lvm.ThinPool).Pending = pending
+		plan, err := g.Plan("root", lvm.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i := slices.IndexFunc(plan, func(v lvm.Volume) bool { return v.Pool != nil }); i < 0 || plan[i].Pool.Pending != pending {
+			t.Errorf("%v: %+v", pending, plan)
+		}
+	}
+}
+
 // The lines are those of the kernel (drivers/md/dm-thin.c: pool_status).
 func TestPoolCheck(t *testing.T) {
 	p := &lvm.Pool{Name: "vg/pool", TransactionID: 5}
@@ -61,6 +81,16 @@ func TestPoolCheck(t *testing.T) {
 		"5 12/512":            "is not understood",
 	} {
 		err := p.Check(status)
+		if want == "transaction 4, lvm has 5" {
+			pending := &lvm.Pool{Name: "vg/pool", TransactionID: 5, Pending: true}
+			if err := pending.Check(status); err != nil {
+				t.Error(err)
+			}
+			pending.TransactionID = 6
+			if err := pending.Check(status); err == nil {
+				t.Error("two transactions are missing")
+			}
+		}
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 			t.Errorf("%s: %v, want %q", status, err, want)
 		}

@@ -27,6 +27,9 @@ func (p *Pool) Check(status string) error {
 			return fmt.Errorf("thin pool %s: its metadata need a check: repair it with lvconvert --repair %s", p.Name, p.Name)
 		}
 	}
+	if p.Pending && have == p.TransactionID-1 {
+		return nil
+	}
 	if have != p.TransactionID {
 		return fmt.Errorf("thin pool %s: the kernel has transaction %d, lvm has %d: its last change was not finished, or its metadata are of another time: see lvmthin(7)", p.Name, have, p.TransactionID)
 	}
@@ -38,4 +41,9 @@ func (p *Pool) Check(status string) error {
 type Pool struct {
 	Name          string // "vg/pool"
 	TransactionID uint64
+	// Pending: messages to the kernel are not sent, or not noted as sent. The devices that the
+	// kernel knows can be used without: lvm2 sends the messages when it activates a volume of
+	// the pool again, also while the pool is in use (libdm/libdm-deptree.c:
+	// _node_send_messages).
+	Pending bool
 }

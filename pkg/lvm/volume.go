@@ -110,7 +110,7 @@ func (p *planner) line(v *Volume, lv *LV, s Segment) (*line, error) {
 		return p.raid(lv, t)
 	case *ThinPool:
 		v.modules("dm_thin_pool")
-		v.Pool = &Pool{Name: p.vg.Name + "/" + lv.Name, TransactionID: t.TransactionID}
+		v.Pool = &Pool{Name: p.vg.Name + "/" + lv.Name, TransactionID: t.TransactionID, Pending: t.Pending}
 		return p.thinPool(lv, t)
 	case *Thin:
 		v.modules("dm_thin_pool")

@@ -188,6 +188,9 @@ func (m *making) checkPool(v lvm.Volume) error {
 	}
 	if slices.Contains(m.made, dm.Mangle(v.Name)) {
 		m.layer.Warnf("thin pool %s is activated, and thin_check was not run on its metadata: run it from another system if in doubt", v.Pool.Name)
+		if v.Pool.Pending {
+			m.layer.Warnf("thin pool %s: its last change was not finished: lvm finishes it in the real system, when it activates a volume of the pool", v.Pool.Name)
+		}
 	}
 	return nil
 }
