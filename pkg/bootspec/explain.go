@@ -127,10 +127,7 @@ func (r Root) addTo(s *settingList) {
 	addValue(s, "root", r.Device)
 	addAll(s, "root fallback", r.Fallbacks)
 	addValue(s, "root on any disk", r.AnyDisk)
-	if r.LVM.Off.V {
-		s.add("logical volumes", "not searched", r.LVM.Off.From)
-	}
-	addAll(s, "logical volumes", r.LVM.Names)
+	r.addVolumes(s)
 	if r.MD.Off.V {
 		s.add("md arrays", "not started", r.MD.Off.From)
 	}

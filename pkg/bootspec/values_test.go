@@ -316,6 +316,7 @@ var goods = []good{
 	{"rd.lvm.lv", "vg-0/root", volumes("vg-0/root")},
 	{"rd.lvm.lv", "/dev/vg0/root", volumes("vg0/root")},
 	{"rd.lvm.vg", "vg0", volumes("vg0")},
+	{"rd.lvm.system_id", "node-1", systemID("node-1")},
 	{"rd.lvm", "0", noVolumes(true)},
 	{"rd.lvm", "1", noVolumes(false)},
 	{"rd_NO_LVM", "-", noVolumes(true)},
@@ -331,6 +332,10 @@ func volumes(name string) func(*bootspec.Plan, string) {
 
 func noVolumes(v bool) func(*bootspec.Plan, string) {
 	return func(p *bootspec.Plan, source string) { p.Root.LVM.Off = from(v, source) }
+}
+
+func systemID(id string) func(*bootspec.Plan, string) {
+	return func(p *bootspec.Plan, source string) { p.Root.LVM.SystemID = from(id, source) }
 }
 
 func modules(want bootspec.Modules, what, names string) func(*bootspec.Plan, string) {

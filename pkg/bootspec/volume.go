@@ -1,6 +1,7 @@
 package bootspec
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
@@ -52,6 +53,36 @@ func parseVolume(s string) (Device, bool) {
 	}
 	d := Device{By: ByVolume, Text: lvm.DMName(dir, name, "")}
 	return d, lvm.ValidName(dir) && lvm.ValidName(name) && len(d.Text) <= lvm.MaxDMName
+}
+
+// addVolumes adds which volumes are activated: the one that root= names, else those that may be
+// root.
+func (r Root) addVolumes(s *settingList) {
+	group, volume, named := lvm.SplitDMName(r.Device.V.Text)
+	named = named && r.Device.V.By == ByVolume
+	if named {
+		s.add("logical volume", fmt.Sprintf("%s of group %s, looked for on all LUNs of the targets, activated with what it stands on and no other", volume, group), r.Device.From)
+	}
+	unless := ""
+	if named {
+		unless = ": without effect, since root= names the volume"
+	}
+	if r.LVM.Off.V {
+		s.add("logical volumes", "not searched for root"+unless, r.LVM.Off.From)
+	}
+	for _, n := range r.LVM.Names {
+		what := "root is looked for in the volume " + n.V
+		if !strings.Contains(n.V, "/") {
+			what = "root is looked for in the volumes of group " + n.V
+		}
+		if r.LVM.Off.V {
+			what += ": without effect, since no volume is searched"
+		} else {
+			what += unless
+		}
+		s.add("logical volumes", what, n.From)
+	}
+	addValue(s, "system id of LVM", r.LVM.SystemID)
 }
 
 // lvm reads rd.lvm=, a boolean.

@@ -1,6 +1,7 @@
 package bootspec_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -62,6 +63,35 @@ func TestVolumeSystemID(t *testing.T) {
 	plan, err := parse("quiet rd.lvm.system_id=node-1 rd.lvm.system_id=a/b")
 	if err != nil || plan.Root.LVM.SystemID.V != "node-1" || len(plan.Warnings) != 1 || plan.Warnings[0] != "rd.lvm.system_id= is ignored: not a system id of lvm: see lvmsystemid(7)" {
 		t.Errorf("%q, %q, %v", plan.Root.LVM.SystemID, plan.Warnings, err)
+	}
+}
+
+// What is done with root's volume, and what the words about LVM do.
+func TestVolumesExplained(t *testing.T) {
+	const named = "logical volume root of group v-g, looked for on all LUNs of the targets, activated with what it stands on and no other (root=)"
+	for line, want := range map[string][]string{
+		"":                                  nil,
+		"root=UUID=1":                       nil,
+		"root=/dev/mapper/v--g-root":        {named},
+		"root=/dev/v-g/root rd.lvm.vg=v-g":  {named, "logical volumes root is looked for in the volumes of group v-g: without effect, since root= names the volume (rd.lvm.vg=)"},
+		"root=/dev/v-g/root rd.lvm=0":       {named, "logical volumes not searched for root: without effect, since root= names the volume (rd.lvm=)"},
+		"rd.lvm.lv=a/root rd.lvm.vg=b":      {"logical volumes root is looked for in the volume a/root (rd.lvm.lv=)", "logical volumes root is looked for in the volumes of group b (rd.lvm.vg=)"},
+		"rd.lvm=0 rd.lvm.vg=a":              {"logical volumes not searched for root (rd.lvm=)", "logical volumes root is looked for in the volumes of group a: without effect, since no volume is searched (rd.lvm.vg=)"},
+		"root=LABEL=x rd.lvm.system_id=one": {"system id of LVM one (rd.lvm.system_id=)"},
+	} {
+		plan, err := parse("quiet " + line)
+		if err != nil {
+			t.Errorf("%s: %v", line, err)
+		}
+		var got []string
+		for _, text := range plan.Explain() {
+			if strings.HasPrefix(text, "logical volume") || strings.HasPrefix(text, "system id") {
+				got = append(got, text)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", line, got, want)
+		}
 	}
 }
 
