@@ -147,7 +147,7 @@ func whyNot(sb md.Superblock, running []md.Superblock, s array.State) string {
 	case !slices.ContainsFunc(running, newer):
 		return "has newer data than the array that runs"
 	case slot == md.RoleFaulty, slot == md.RoleJournal:
-		return "is no member by its own superblock"
+		return "is not a member by its own superblock"
 	case !slices.ContainsFunc(running, known):
 		return "may have been written to without the array that runs"
 	case slices.ContainsFunc(s.Members, func(m array.MemberState) bool {

@@ -136,7 +136,7 @@ func TestMembers(t *testing.T) {
 		"a spare":     {func(a *arrays) { member(a, func(sb *md.Superblock) { sb.Roles[1] = md.RoleSpare }) }, add, "array md0: sdb1 is back, a spare", ""},
 		"newer":       {func(a *arrays) { member(a, func(sb *md.Superblock) { sb.Events = 21 }) }, "", "array md0: sdb1 has newer data than the array that runs" + left, ""},
 		"on its own":  {func(a *arrays) { member(a, func(sb *md.Superblock) { sb.Roles[0] = md.RoleFaulty }) }, "", "array md0: sdb1 may have been written to without the array that runs" + left, ""},
-		"faulty":      {func(a *arrays) { member(a, func(sb *md.Superblock) { sb.Roles[1] = md.RoleFaulty }) }, "", "array md0: sdb1 is no member by its own superblock" + left, ""},
+		"faulty":      {func(a *arrays) { member(a, func(sb *md.Superblock) { sb.Roles[1] = md.RoleFaulty }) }, "", "array md0: sdb1 is not a member by its own superblock" + left, ""},
 		"another set": {func(a *arrays) { member(a, func(sb *md.Superblock) { sb.Set[0]++ }) }, "none", "", ""},
 		"taken": {func(a *arrays) {
 			a.state.Members = append(a.state.Members, array.MemberState{Device: "sdc1", Slot: 1, Flags: []string{"spare"}})
