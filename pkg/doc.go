@@ -58,6 +58,7 @@
 //	pkg/redundancy         what works without the disks of some sessions
 //	pkg/session            a login, and the hand-over of its connection to the kernel
 //	pkg/rootfs/arrays      md arrays: finds and starts them
+//	pkg/rootfs/calls       system calls that wait for a target
 //	pkg/rootfs/volumes     LVM's logical volumes: finds, reads and activates them
 //	pkg/rootfs             the layers between disks and root, root itself, its mount
 //	pkg/shutdown           /run/initramfs/shutdown: unmount, log out, power off

@@ -13,6 +13,7 @@ var order = []string{
 	"pkg/redundancy",
 	"pkg/session",
 	"pkg/rootfs/arrays",
+	"pkg/rootfs/calls",
 	"pkg/rootfs/volumes",
 	"pkg/rootfs",
 	"pkg/shutdown",

@@ -93,7 +93,7 @@ func TestCallOnce(t *testing.T) {
 		} {
 			ctx, cancel := context.WithTimeout(t.Context(), tt.limit)
 			began := time.Now()
-			err := m.calls.once(ctx, 7, "probe of sda", call)
+			err := m.calls.Once(ctx, 7, "probe of sda", call)
 			if took := time.Since(began); took != tt.took || errorText(err) != tt.text || sequence.Retryable(err) != strings.Contains(tt.text, "answer") {
 				t.Errorf("%v after %v, want %+v", err, took, tt)
 			}
@@ -101,11 +101,11 @@ func TestCallOnce(t *testing.T) {
 				t.Errorf("%d calls, left is %q", begun.Load(), left)
 			}
 			cancel()
-			if err := m.calls.once(ctx, 7, "probe of sdb", call); !errors.Is(err, ctx.Err()) || begun.Load() != 1 {
+			if err := m.calls.Once(ctx, 7, "probe of sdb", call); !errors.Is(err, ctx.Err()) || begun.Load() != 1 {
 				t.Errorf("%v, %d calls", err, begun.Load())
 			}
 		}
-		if err := m.calls.once(t.Context(), 7, "a panic", func() error { panic("torn") }); !errors.As(err, new(*contain.PanicError)) {
+		if err := m.calls.Once(t.Context(), 7, "a panic", func() error { panic("torn") }); !errors.As(err, new(*contain.PanicError)) {
 			t.Error(err)
 		}
 	})
@@ -118,7 +118,7 @@ func TestCallsOfASession(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		for sid, took := range map[uint32]time.Duration{7: time.Minute, 8: time.Hour} {
-			if err := m.calls.once(ctx, sid, fmt.Sprint("scan of session ", sid), func() error { time.Sleep(took); return nil }); err == nil {
+			if err := m.calls.Once(ctx, sid, fmt.Sprint("scan of session ", sid), func() error { time.Sleep(took); return nil }); err == nil {
 				t.Error("it was not left")
 			}
 			if ctx.Err() == nil {
@@ -129,7 +129,7 @@ func TestCallsOfASession(t *testing.T) {
 			defer cancel()
 		}
 		began := time.Now()
-		m.calls.wait(7)
+		m.calls.Wait(7)
 		if took := time.Since(began); took < 50*time.Second || took > time.Minute {
 			t.Errorf("waited %v", took)
 		}

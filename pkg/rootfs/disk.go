@@ -103,7 +103,7 @@ func (st *Storage) leaveScan(sc *sessionScan) {
 			defer context.AfterFunc(ctx, contain.Func("end of a scan", sc.cancel, nil))()
 			<-sc.done
 			if ctx.Err() != nil {
-				st.calls.wait(st.Sessions.List()[sc.index].SID)
+				st.calls.Wait(st.Sessions.List()[sc.index].SID)
 				return
 			}
 			if sc.err != nil && sequence.Retryable(sc.err) {
@@ -219,7 +219,7 @@ func (st *Storage) LateDisks(ctx context.Context, i int) {
 		luns, err := st.sessionDisks(ctx, i)
 		switch {
 		case ctx.Err() != nil:
-			st.calls.wait(st.Sessions.List()[i].SID)
+			st.calls.Wait(st.Sessions.List()[i].SID)
 			return
 		case err != nil && sequence.Retryable(err):
 			n.Failed(err)

@@ -64,7 +64,7 @@ func (sc scanner) scan(ctx context.Context, lun uint64) ([]blockdev.LUN, error) 
 
 // once runs a system call that waits for the session's target.
 func (sc scanner) once(ctx context.Context, what string, call func() error) error {
-	return sc.st.calls.once(ctx, sc.s.SID, what, call)
+	return sc.st.calls.Once(ctx, sc.s.SID, what, call)
 }
 
 func describeScan(sid uint32, lun uint64) string {

@@ -9,6 +9,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/rootfs/arrays"
+	"github.com/iscsiroot/iscsiroot/pkg/rootfs/calls"
 	"github.com/iscsiroot/iscsiroot/pkg/rootfs/volumes"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 	"github.com/iscsiroot/iscsiroot/pkg/uevent"
@@ -73,7 +74,7 @@ type Storage struct {
 	volumes          volumes.Kernel     // of a test; nil: the kernel itself
 	arrays           arrays.Kernel      // of a test; nil: the kernel itself
 	degraded         bool               // arrays and volumes are activated without the members that they can do without
-	calls            calls
+	calls            calls.Set
 	root             Volume // by the last search for root
 }
 

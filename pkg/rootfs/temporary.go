@@ -166,7 +166,7 @@ func (st *Storage) probeAgain(ctx context.Context, list []unread) {
 		limited, cancel := context.WithTimeout(ctx, readyLimit)
 		s := st.Sessions.List()[i]
 		err := st.Sessions.RepeatIfLost(limited, s, func(bool) error {
-			return st.calls.once(limited, s.SID, "probe of "+u.disk, func() error { return blockdev.ProbeAgain("/sys", "/dev", u.disk) })
+			return st.calls.Once(limited, s.SID, "probe of "+u.disk, func() error { return blockdev.ProbeAgain("/sys", "/dev", u.disk) })
 		})
 		cancel()
 		if err != nil {
