@@ -19,10 +19,7 @@ func TestAnnounceArrays(t *testing.T) {
 	if entries, err := os.ReadDir(run); err != nil || len(entries) > 0 {
 		t.Errorf("without arrays: %v, %v", entries, err)
 	}
-	set, err := md.ParseUUID("3aaa0122:29827cfa:5331ad66:ca767371")
-	if err != nil {
-		t.Fatal(err)
-	}
+	set := md.UUID{0x3a, 0xaa, 0x01, 0x22, 0x29, 0x82, 0x7c, 0xfa, 0x53, 0x31, 0xad, 0x66, 0xca, 0x76, 0x73, 0x71}
 	made := []arrays.Made{{Node: "md127", Metadata: "1.2", Set: set, Path: "/dev/md/root"}, {Node: "md126", Metadata: "1.0", Path: "/dev/md126"}}
 	if err := announceArrays(made, run); err != nil {
 		t.Fatal(err)

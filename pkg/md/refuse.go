@@ -47,7 +47,7 @@ func (s *Superblock) title() string {
 	if s.Name == "" {
 		return s.Set.String()
 	}
-	return clip(s.Name)
+	return s.Name
 }
 
 // MissingError is an array whose members do not suffice. They may come.
