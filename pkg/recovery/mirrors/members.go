@@ -61,7 +61,7 @@ func (m *Members) refresh(name string, s array.State, disks []*blockdev.Device) 
 		sb     md.Superblock
 	}
 	var all []former
-	for _, d := range m.free(disks) {
+	for _, d := range m.free(disks, s) {
 		if sb, err := m.Read(d.Name, d.Size); err == nil {
 			all = append(all, former{d, sb})
 		}
@@ -123,12 +123,14 @@ func (m *Members) running(s array.State, disks []*blockdev.Device) (all []md.Sup
 	return all, nil
 }
 
-// free lists the disks and partitions on which nothing stands.
-func (m *Members) free(disks []*blockdev.Device) (out []*blockdev.Device) {
+// free lists the disks and partitions on which nothing stands, and those that the array holds as
+// failed: their session was lost and is back.
+func (m *Members) free(disks []*blockdev.Device, s array.State) (out []*blockdev.Device) {
 	for _, disk := range disks {
 		parts, _ := blockdev.Partitions(m.Sys, disk)
 		for _, d := range append(parts, disk) {
-			if entries, _ := os.ReadDir(filepath.Join(m.Sys, "class/block", d.Name, "holders")); len(entries) == 0 {
+			failed := slices.ContainsFunc(s.Members, func(m array.MemberState) bool { return m.Device == d.Name && m.Is("faulty") })
+			if entries, _ := os.ReadDir(filepath.Join(m.Sys, "class/block", d.Name, "holders")); failed || len(entries) == 0 {
 				out = append(out, d)
 			}
 		}

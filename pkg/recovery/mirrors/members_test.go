@@ -144,6 +144,10 @@ func TestMembers(t *testing.T) {
 		"its old device": {func(a *arrays) {
 			a.state.Members = append(a.state.Members, array.MemberState{Slot: 1, Flags: []string{"in_sync"}})
 		}, reAdd, "array md0: sdb1 is back: what has changed meanwhile is written to it", ""},
+		"held as failed": {func(a *arrays) {
+			a.write("class/block/sdb/sdb1/holders/md0", "")
+			a.state.Members = append(a.state.Members, array.MemberState{Device: "sdb1", Number: array.Number{Major: 8, Minor: 17}, Slot: -1, Flags: []string{"faulty"}})
+		}, reAdd, "array md0: sdb1 is back: what has changed meanwhile is written to it", ""},
 		"in use":                      {func(a *arrays) { a.write("class/block/sdb/sdb1/holders/dm-0", "") }, "none", "", ""},
 		"busy":                        {func(a *arrays) { a.reAdd = unix.EBUSY }, reAdd, "", "device or resource busy"},
 		"no degraded":                 {func(a *arrays) { a.state.Degraded = 0 }, "none", "", ""},
