@@ -193,7 +193,7 @@
 // pkg/bootspec/volume.go or pkg/bootspec/array.go and found in pkg/blockdev/find.go. A
 // blockdev.Kind names the devices that it makes; blockdev.Device.Parents leads to the disks below.
 // Its modules are in pkg/initramfs/storage; what the real system's udev has to know of the devices
-// is in pkg/boot/volumes.go and pkg/boot/arrays.go. pkg/shutdown/linuxabove.go takes the devices
+// is in pkg/boot/volumes.go and pkg/boot/arrays.go. pkg/shutdown/linuxmaps.go takes the devices
 // down. What refuses such roots until then is in pkg/blockdev/probe.go, pkg/bootspec/unsupported.go
 // and pkg/rootfs/fstab.go.
 package pkg

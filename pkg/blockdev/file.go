@@ -13,8 +13,8 @@ import (
 type Opener func(path string) (*File, error)
 
 // File is a device that is open for reading. A target that answers no READ keeps the system call in
-// the kernel, for minutes or for ever: it is in a goroutine of its own, and is left there when the
-// context of Open ends. Such a read does not delay an execve(2), because it waits killably
+// the kernel, for minutes or without end: it is in a goroutine of its own, and is left there when
+// the context of Open ends. Such a read does not delay an execve(2), because it waits killably
 // (mm/filemap.c: filemap_update_page).
 type File struct {
 	ctx   context.Context

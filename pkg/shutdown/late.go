@@ -42,9 +42,9 @@ func working(s System, stall time.Duration, f func() error) error {
 	return await(s, stall, start(f))
 }
 
-// start runs f in the background; its result may not be read.
+// start runs f in the background, in a goroutine that ends when f returns.
 func start(f func() error) <-chan error {
-	done := make(chan error, 1)
+	done := make(chan error, 1) // the result may not be read
 	contain.Go("", func() { done <- f() }, func(err error) { done <- err })
 	return done
 }

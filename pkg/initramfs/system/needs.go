@@ -98,10 +98,11 @@ func (n *needs) device(spec, why string) {
 		n.array(Array{Device: spec}, why+", an md array", true)
 	case d.By == bootspec.ByVolume:
 		n.kind("lvm", why, true)
-		group, volume, _ := lvm.SplitDMName(d.Text)
 		for _, vg := range n.s.Groups {
-			if vg.Name == group {
-				n.volume(vg, volume, why, true)
+			for _, lv := range vg.LVs {
+				if lvm.DMName(vg.Name, lv.Name, "") == d.Text {
+					n.volume(vg, lv.Name, why, true)
+				}
 			}
 		}
 	case byContents(d):
@@ -127,7 +128,6 @@ func (n *needs) hints(why string) {
 }
 
 // volume adds what a volume needs by the copy of its group's metadata, as if all disks were there.
-// One that the copy does not have is newer.
 func (n *needs) volume(vg *lvm.VG, name, why string, sure bool) {
 	g := lvm.Group{VG: vg, Found: map[lvm.ID]lvm.Found{}}
 	for _, pv := range vg.PVs {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -50,7 +49,7 @@ func otherArrays(ctx context.Context, sys, dev string) (text string, errs []erro
 		if ctx.Err() != nil {
 			return "", nil, ctx.Err()
 		}
-		switch s, err := superblock(sys, dev, d); {
+		switch s, err := superblock(ctx, sys, dev, d); {
 		case err == nil:
 			found = append(found, md.Found{Place: d.Name, Superblock: s})
 		case !errors.Is(err, md.ErrNone):
@@ -69,7 +68,7 @@ func otherArrays(ctx context.Context, sys, dev string) (text string, errs []erro
 // errDown is for a disk whose session is down: a read would wait for it.
 var errDown = errors.New("not read: its session is down")
 
-func superblock(sys, dev string, d *blockdev.Device) (md.Superblock, error) {
+func superblock(ctx context.Context, sys, dev string, d *blockdev.Device) (md.Superblock, error) {
 	for _, disk := range d.Disks() {
 		if disk.LUN == nil {
 			continue
@@ -78,7 +77,7 @@ func superblock(sys, dev string, d *blockdev.Device) (md.Superblock, error) {
 			return md.Superblock{}, errDown
 		}
 	}
-	f, err := os.Open(filepath.Join(dev, d.Name))
+	f, err := blockdev.Open(ctx, filepath.Join(dev, d.Name))
 	if err != nil {
 		return md.Superblock{}, err
 	}

@@ -100,7 +100,7 @@ func TestOtherArrays(t *testing.T) {
 	}{
 		{"nothing", map[string][]byte{"sda": nil}, nil, ""},
 		{"not started", map[string][]byte{"sda": a, "sdb": b}, nil, "host:root (raid1, " + set + "): not started\n  slot 0     sda\n  slot 1     sdb\n"},
-		{"not complete", map[string][]byte{"sdb": b}, nil, "host:root (raid1, " + set + "): not started: array host:root: raid1 with 1 members, 2 are necessary: missing in slot 0\n  slot 1     sdb\n"},
+		{"not complete", map[string][]byte{"sdb": b}, nil, "host:root (raid1, " + set + "): not started: array host:root: raid1 with 1 ...: missing in slot 0\n  slot 1     sdb\n"},
 		{"running", map[string][]byte{"sda": a, "sdb": b}, []string{"sda", "sdb"}, ""},
 		{"running without one", map[string][]byte{"sda": a, "sdb": b}, []string{"sda"}, "host:root: member sdb is not used\n"},
 		{"running without an old one", map[string][]byte{"sda": alone, "sdb": old}, []string{"sda"}, "host:root: member sdb is not used: the array went on without it\n"},
@@ -114,7 +114,8 @@ func TestOtherArrays(t *testing.T) {
 			}
 		}
 		got, errs, err := otherArrays(t.Context(), sys, dev)
-		if got != tt.want || errs != nil || err != nil {
+		begin, end, _ := strings.Cut(tt.want, "...") // the rest of a text of pkg/md
+		if !strings.HasPrefix(got, begin) || !strings.HasSuffix(got, end) || end == "" && got != begin || errs != nil || err != nil {
 			t.Errorf("%s: %q, %v, %v, want %q", tt.name, got, errs, err, tt.want)
 		}
 	}

@@ -76,10 +76,11 @@ func removeMap(name string) error {
 	return c.Remove(name, 0)
 }
 
-// The kernel marks an array as clean 0.2 s after the last write (drivers/md/md.c: md_run,
-// safemode_delay).
 const (
-	cleanWait  = time.Second
+	// cleanWait is longer than the 0.2 s after the last write after which the kernel marks an
+	// array as clean (drivers/md/md.c: md_run, safemode_delay).
+	cleanWait = time.Second
+	// cleanEvery is short beside those 0.2 s.
 	cleanEvery = 50 * time.Millisecond
 )
 

@@ -58,8 +58,8 @@ func TestAboveSessions(t *testing.T) {
 	}
 }
 
-// An array that stays in use below a root that is read-only now is waited for until it is clean, and
-// not for long.
+// An array that stays in use below a root that is read-only now is waited for until it is clean,
+// and not for long.
 func TestAwaitClean(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
