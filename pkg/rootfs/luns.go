@@ -24,7 +24,7 @@ import (
 //     lowest number on, until one has it. The target lists them (REPORT LUNS).
 //     Their disks come after those of 1 and 2 of all targets. The same applies to
 //     /usr;
-//  4. if a volume was found and physical volumes of it were not: also the other LUNs
+//  4. if a volume or an array was found and members of it were not: also the other LUNs
 //     of the targets whose LUN a source names;
 //  5. the step "hand-over" searches these LUNs for what root's volume group lacks
 //     beside that (complete.go), and detaches what 3 and 4 have attached without

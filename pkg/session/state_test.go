@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -157,8 +158,13 @@ func TestReopen(t *testing.T) {
 // ISID, before its own first login, and is scanned anew; the next login does neither.
 func TestRenewed(t *testing.T) {
 	target := &iscsitest.Target{Name: targetName}
+	var mu sync.Mutex
 	var order [][6]byte
-	portal := watched(t, target, func(all []opened) { order = append(order, all[len(all)-1].isid) })
+	portal := watched(t, target, func(all []opened) {
+		mu.Lock()
+		defer mu.Unlock()
+		order = append(order, all[len(all)-1].isid)
+	})
 	k := kerneltest.New()
 	k.FirstSID = 0x010202
 	tr := k.Transport()
@@ -189,9 +195,11 @@ func TestRenewed(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := [][6]byte{old.ISID, old.ISID, s.ISID, s.ISID}
+		mu.Lock()
 		if !slices.Equal(order, want[:3+i]) {
 			t.Errorf("login %d: sessions %x, want %x", i, order, want[:3+i])
 		}
+		mu.Unlock()
 	}
 	if got := s.State(); got.FormerSID != 0 {
 		t.Errorf("the former session is to be ended again: %+v", got)

@@ -113,7 +113,7 @@ func (l *Layer) nodes(id bootspec.ArrayID) (out []string) {
 // device returns the device of an array that runs. Its first open makes the kernel look for
 // partitions.
 func (l *Layer) device(p *assembly) (*blockdev.Device, error) {
-	f, err := os.Open(filepath.Join(l.Dev, p.node))
+	f, err := l.Open(filepath.Join(l.Dev, p.node))
 	if err != nil {
 		return nil, err
 	}
