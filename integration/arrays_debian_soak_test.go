@@ -51,12 +51,25 @@ func TestSoakArraysDebian(t *testing.T) {
 		t.Fatal(err)
 	}
 	d.waitDetail("Active Devices : 1", "degraded")
-	d.writeData()
-	d.startSecond(second.Path)
+	d.writeFile()
+	other = d.startSecond(second.Path)
 	d.waitDetail("Active Devices : 2", "")
 	d.checkDebianArray()
-	d.leaveVolumes(target)
+	if state := d.writeFile(); state != "LOGGED_IN\nLOGGED_IN" {
+		t.Errorf("the sessions are %q", state)
+	}
+	d.run("dmesg -n 7; while ! test -x /run/initramfs/shutdown; do sleep 1; done")
+	d.typeLine("poweroff")
+	if exit, err := d.m.Wait(d.ctx); err != nil || exit.Reason != "guest-shutdown" {
+		t.Fatalf("machine ended with %+v, %v", exit, err)
+	}
+	d.checkShown(d.m, "iscsiroot: shutdown: poweroff")
+	d.checkNotShown(d.m, "shutdown: unmount", "no end after", "EXT4-fs error", "EXT4-fs warning", "I/O error, dev md", "I/O error, dev dm-")
+	d.loggedOut(target)
+	d.loggedOut(other)
 	for i, one := range []*images.Disk{first, second} {
+		d.disk = one
+		d.checkData()
 		head := readMemberHead(t, one.Path, 17<<20+4096)
 		if err := one.Check(2); err != nil || !head.clean {
 			t.Errorf("half %d: %+v, %v", i, head, err)

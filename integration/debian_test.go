@@ -131,12 +131,18 @@ func (d *debian) waitRunning() {
 // writeData writes a file, reads it back from the LUN, and keeps its checksum for checkData.
 func (d *debian) writeData() {
 	d.t.Helper()
-	got := d.run(fmt.Sprintf("head -c %d /dev/urandom >/root/data; sync; echo 3 >/proc/sys/vm/drop_caches; sha256sum </root/data; cat /sys/class/iscsi_session/session*/state", 2*loadSize()))
-	sum, state, _ := strings.Cut(got, "\n")
-	if state != "LOGGED_IN" {
+	if state := d.writeFile(); state != "LOGGED_IN" {
 		d.t.Errorf("the session is %q", state)
 	}
+}
+
+// writeFile is writeData for any state of the sessions, which it returns.
+func (d *debian) writeFile() (state string) {
+	d.t.Helper()
+	got := d.run(fmt.Sprintf("head -c %d /dev/urandom >/root/data; sync; echo 3 >/proc/sys/vm/drop_caches; sha256sum </root/data; cat /sys/class/iscsi_session/session*/state", 2*loadSize()))
+	sum, state, _ := strings.Cut(got, "\n")
 	d.data, _, _ = strings.Cut(sum, " ")
+	return state
 }
 
 // checkData compares the file on the LUN with the checksum of writeData.
