@@ -10,7 +10,7 @@ import (
 )
 
 // mdadm's list has a line for each array, which only root can read, and there is none without
-// arrays.
+// arrays; udev has a record of each.
 func TestAnnounceArrays(t *testing.T) {
 	run := t.TempDir()
 	if err := announceArrays(nil, run); err != nil {
@@ -30,6 +30,11 @@ func TestAnnounceArrays(t *testing.T) {
 	info, serr := os.Stat(path)
 	if err != nil || serr != nil || string(b) != want || info.Mode().Perm() != 0o600 {
 		t.Errorf("%q, %v, %v, %v", b, info, err, serr)
+	}
+	for _, name := range []string{"b9:127", "b9:126"} {
+		if b, err := os.ReadFile(filepath.Join(run, "udev/data", name)); err != nil || string(b) != "E:LVM_MD_PV_ACTIVATED=1\nV:1\n" {
+			t.Errorf("%s: %q, %v", name, b, err)
+		}
 	}
 	if entries, err := os.ReadDir(filepath.Dir(path)); err != nil || len(entries) != 1 {
 		t.Errorf("left are %v, %v", entries, err)

@@ -40,6 +40,19 @@ func DM(major, minor uint32, hidden bool, more ...Property) Record {
 	return r
 }
 
+// The major number of md arrays (include/uapi/linux/major.h: MD_MAJOR), and the key by which lvm2's
+// rules know at boot that an array runs: without it a PV on the array is not ready, and no volume
+// of its group is activated (69-lvm.rules; older: 69-lvm-metad.rules).
+const (
+	arrayMajor  = 9
+	arrayActive = "LVM_MD_PV_ACTIVATED"
+)
+
+// Array is the record of an md array that runs.
+func Array(minor uint32) Record {
+	return Record{Major: arrayMajor, Minor: minor, Properties: []Property{{arrayActive, "1"}}}
+}
+
 // dataDir is below /run.
 const dataDir = "udev/data"
 

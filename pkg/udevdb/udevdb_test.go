@@ -15,6 +15,7 @@ import (
 func TestRecords(t *testing.T) {
 	for want, r := range map[string]Record{
 		"E:DM_UDEV_PRIMARY_SOURCE_FLAG=1\nV:1\n": DM(253, 0, false),
+		"E:LVM_MD_PV_ACTIVATED=1\nV:1\n":         Array(127),
 		"E:DM_UDEV_PRIMARY_SOURCE_FLAG=1\nE:DM_UDEV_DISABLE_SUBSYSTEM_RULES_FLAG=1\nE:DM_UDEV_DISABLE_DISK_RULES_FLAG=1\n" +
 			"E:DM_UDEV_DISABLE_OTHER_RULES_FLAG=1\nE:DM_COOKIE_DISABLE_OTHER_RULES_FLAG=1\nV:1\n": DM(253, 1, true),
 		"E:DM_UDEV_PRIMARY_SOURCE_FLAG=1\nE:MPATH_DEVICE_READY=1\nV:1\n": DM(253, 2, false, Property{"MPATH_DEVICE_READY", "1"}),
@@ -22,6 +23,9 @@ func TestRecords(t *testing.T) {
 		if got, err := r.Text(); err != nil || got != want {
 			t.Errorf("%v: %q, %v, want %q", r, got, err, want)
 		}
+	}
+	if got := Array(127).Path(); got != "udev/data/b9:127" {
+		t.Error(got)
 	}
 	if got := DM(253, 1048575, false).Path(); got != "udev/data/b253:1048575" {
 		t.Error(got)
