@@ -1,6 +1,7 @@
 package boot
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/iscsiroot/iscsiroot/pkg/md"
 	"github.com/iscsiroot/iscsiroot/pkg/rootfs/arrays"
 	"github.com/iscsiroot/iscsiroot/pkg/udevdb"
 )
@@ -25,7 +27,7 @@ func announceArrays(made []arrays.Made, run string) error {
 		if minor, err := strconv.ParseUint(strings.TrimPrefix(m.Node, "md"), 10, 20); err == nil {
 			records = append(records, udevdb.Array(uint32(minor)))
 		}
-		fmt.Fprintf(&text, "%s %s %s %s\n", m.Node, m.Metadata, m.Set, m.Path)
+		fmt.Fprintf(&text, "%s %s %s %s\n", m.Node, m.Metadata, mapUUID(m.Set), m.Path)
 	}
 	path := filepath.Join(run, "mdadm/map")
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -39,4 +41,15 @@ func announceArrays(made []arrays.Made, run string) error {
 		return errors.Join(err, os.Remove(fresh))
 	}
 	return udevdb.Write(run, records, "")
+}
+
+// mapUUID is an array's UUID as the list has it: as four numbers of the machine, where mdadm shows
+// the bytes in their order elsewhere (mapfile.c: map_write; super1.c: uuid_from_super1). By another
+// one mdadm does not find the array that runs, and takes a member that comes back for a new array.
+func mapUUID(set md.UUID) string {
+	var words []string
+	for i := 0; i < len(set); i += 4 {
+		words = append(words, fmt.Sprintf("%08x", binary.NativeEndian.Uint32(set[i:])))
+	}
+	return strings.Join(words, ":")
 }

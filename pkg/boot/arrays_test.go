@@ -24,7 +24,7 @@ func TestAnnounceArrays(t *testing.T) {
 	if err := announceArrays(made, run); err != nil {
 		t.Fatal(err)
 	}
-	const want = "md127 1.2 3aaa0122:29827cfa:5331ad66:ca767371 /dev/md/root\nmd126 1.0 00000000:00000000:00000000:00000000 /dev/md126\n"
+	const want = "md127 1.2 2201aa3a:fa7c8229:66ad3153:717376ca /dev/md/root\nmd126 1.0 00000000:00000000:00000000:00000000 /dev/md126\n"
 	path := filepath.Join(run, "mdadm/map")
 	b, err := os.ReadFile(path)
 	info, serr := os.Stat(path)
