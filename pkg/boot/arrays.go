@@ -18,7 +18,11 @@ import (
 // names and numbers in the real system, and udev makes the same link below /dev/md (mdadm's
 // mapfile.c; udev-md-raid-arrays.rules). It writes udev's records of them too.
 func announceArrays(made []arrays.Made, run string) error {
+	path := filepath.Join(run, "mdadm/map")
 	if len(made) == 0 {
+		if err := os.Remove(path); !errors.Is(err, os.ErrNotExist) { // of an earlier hand-over
+			return err
+		}
 		return nil
 	}
 	var text strings.Builder
@@ -29,7 +33,6 @@ func announceArrays(made []arrays.Made, run string) error {
 		}
 		fmt.Fprintf(&text, "%s %s %s %s\n", m.Node, m.Metadata, mapUUID(m.Set), m.Path)
 	}
-	path := filepath.Join(run, "mdadm/map")
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}

@@ -39,4 +39,10 @@ func TestAnnounceArrays(t *testing.T) {
 	if entries, err := os.ReadDir(filepath.Dir(path)); err != nil || len(entries) != 1 {
 		t.Errorf("left are %v, %v", entries, err)
 	}
+	if err := announceArrays(nil, run); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(path); !os.IsNotExist(err) {
+		t.Errorf("an earlier list is left: %v", err)
+	}
 }
