@@ -8,12 +8,9 @@ import (
 )
 
 // Find returns the devices that want names, several if they are copies of each other. The devices
-// must have been inspected. It has no access to their sessions: bootspec.BySession and
-// bootspec.ByPath match no device.
+// must have been inspected. It has no access to their sessions, and does not know the arrays that
+// were not started: bootspec.BySession, bootspec.ByPath and bootspec.ByArray match no device.
 func Find(devices []*Device, want bootspec.Device) []*Device {
-	if want.By == bootspec.ByArray {
-		return findArray(devices, want)
-	}
 	var out []*Device
 	for _, d := range devices {
 		if !d.is(want) || d.Partition != nil && len(d.Parents) > 0 && d.Parents[0].memberAtEnd {
@@ -30,27 +27,6 @@ func Find(devices []*Device, want bootspec.Device) []*Device {
 		}
 	}
 	return out
-}
-
-// findArray returns an array, or one of its partitions. A name that several have is of none.
-func findArray(devices []*Device, want bootspec.Device) []*Device {
-	var arrays []*Device
-	var ids []bootspec.ArrayID
-	for _, d := range devices {
-		if d.Array != nil {
-			arrays, ids = append(arrays, d), append(ids, *d.Array)
-		}
-	}
-	found, partition := want.Array(ids)
-	if len(found) != 1 {
-		return nil
-	}
-	for _, d := range devices {
-		if d.PartitionOf(arrays[found[0]], partition) {
-			return []*Device{d}
-		}
-	}
-	return nil
 }
 
 // beside reports whether two devices are partitions of the same device and which: d's number is

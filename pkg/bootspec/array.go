@@ -46,8 +46,8 @@ const (
 // Array returns which of some arrays a device of ByArray names, several if the name does not tell
 // them apart, and which partition, 0 for the array itself. The number of mdN is that of the name,
 // as mdadm gives it; other numbers depend on the order in which arrays are started, so it is the
-// only one then.
-func (d Device) Array(all []ArrayID) (found []int, partition int) {
+// only one then, if complete: no other can come.
+func (d Device) Array(all []ArrayID, complete bool) (found []int, partition int) {
 	if uuid, ok := strings.CutPrefix(d.Text, arrayByUUID); ok && d.By == ByArray {
 		return arraysOf(all, func(a ArrayID) bool { return a.UUID == uuidDigits(uuid) }), d.Partition
 	}
@@ -56,7 +56,7 @@ func (d Device) Array(all []ArrayID) (found []int, partition int) {
 			return found, r.partition
 		}
 	}
-	if number, partition, ok := arrayNumber(d.Text); ok && d.By == ByArray && number != "" && len(all) == 1 {
+	if number, partition, ok := arrayNumber(d.Text); ok && d.By == ByArray && number != "" && len(all) == 1 && complete {
 		return []int{0}, partition
 	}
 	return nil, 0

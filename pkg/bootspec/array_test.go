@@ -74,7 +74,7 @@ func TestArrayNames(t *testing.T) {
 		if ok != (want != "") {
 			t.Errorf("%s is a device: %v", name, ok)
 		}
-		if found, partition := d.Array(several); want != "" && fmt.Sprint(found, partition) != want {
+		if found, partition := d.Array(several, true); want != "" && fmt.Sprint(found, partition) != want {
 			t.Errorf("%s: %v, partition %d, want %s", name, found, partition, want)
 		}
 	}
@@ -82,8 +82,11 @@ func TestArrayNames(t *testing.T) {
 		"/dev/md127": "[0] 0", "/dev/md0p2": "[0] 2", "/dev/md_0": "[] 0", "/dev/md/0": "[] 0", "/dev/md/other": "[] 0",
 	} {
 		d, _ := bootspec.ParseDevice(name)
-		if found, partition := d.Array(several[:1]); fmt.Sprint(found, partition) != want {
+		if found, partition := d.Array(several[:1], true); fmt.Sprint(found, partition) != want {
 			t.Errorf("%s alone: %v, partition %d, want %s", name, found, partition, want)
+		}
+		if found, _ := d.Array(several[:1], false); len(found) > 0 {
+			t.Errorf("%s: %v, while others may come", name, found)
 		}
 	}
 }
@@ -129,7 +132,7 @@ func FuzzArrayName(f *testing.F) {
 		if again, ok := bootspec.ParseDevice(d.String()); !ok || again != d {
 			t.Errorf("%+v is printed as %s, which is read as %+v", d, d, again)
 		}
-		if found, partition := d.Array([]bootspec.ArrayID{{Name: "other"}, {Name: name}}); dir == "md/" && (len(found) != 1 || found[0] != 1 || partition != 0) {
+		if found, partition := d.Array([]bootspec.ArrayID{{Name: "other"}, {Name: name}}, true); dir == "md/" && (len(found) != 1 || found[0] != 1 || partition != 0) {
 			t.Errorf("%s: %v, partition %d", d, found, partition)
 		}
 	})

@@ -10,6 +10,7 @@ import (
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
 	"github.com/iscsiroot/iscsiroot/pkg/md"
+	"github.com/iscsiroot/iscsiroot/pkg/md/array"
 )
 
 // An array is found by each of its names, and by what is in it; one that is named, no other is
@@ -190,6 +191,69 @@ func TestPartitionOfMember(t *testing.T) {
 		_, err := st.probe(t.Context(), part)
 		if got := strings.Contains(fmt.Sprint(err), "a partition of an md array"); got != want {
 			t.Errorf("%s: %v", disk, err)
+		}
+	}
+}
+
+// A name goes by all arrays, also those that cannot be started or whose target may still come:
+// another one is not taken in their place.
+func TestArrayNameOfAnother(t *testing.T) {
+	for root, want := range map[string]string{ // an error; "": found
+		"root=/dev/md/root":   "is the name of two arrays, on sda, sdb and on sdc",
+		"root=/dev/md/a:root": "",
+		"root=/dev/md127":     "no such device",
+	} {
+		st, k := arrayDisks(t, 3, root)
+		k.mirror(1, "a:root", 2, nil, "sda", "sdb")
+		k.add(member{device: "sdc", minor: 2, set: 2, name: "b:root", level: md.RAID0, slots: 2})
+		got, err := k.find(st)
+		if want == "" && (err != nil || len(got) != 1) || want != "" && (!absent(err) || !strings.Contains(err.Error(), want) || k.arrayNames() != "") {
+			t.Errorf("%s: %v, %v, runs %q", root, names(got), err, k.arrayNames())
+		}
+	}
+	for _, waiting := range [][]int{nil, {1}} {
+		st, k := arrayDisks(t, 2, "root=/dev/md0")
+		st.Sessions.(*fakeSessions).waiting = waiting
+		k.mirror(1, "data", 2, nil, "sda", "sdb")
+		if got, err := k.find(st); (len(got) == 1) != (waiting == nil) || absent(err) == (waiting == nil) {
+			t.Errorf("waiting for %v: %v, %v", waiting, names(got), err)
+		}
+	}
+}
+
+// An array that ran before the search is not stopped.
+func TestArrayOfAnotherProgram(t *testing.T) {
+	st, k := arrayDisks(t, 2, "root=/dev/md/none")
+	k.mirror(1, "data", 2, nil, "sda", "sdb")
+	if err := k.Start("md5", 2, []array.Number{{Major: 8}, {Major: 8, Minor: 16}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := k.find(st); !absent(err) || k.arrayNames() != "md5" {
+		t.Errorf("%v, runs %q", err, k.arrayNames())
+	}
+}
+
+// A superblock beside partitions is not used, and named where root is not found.
+func TestArrayBesidePartitions(t *testing.T) {
+	st, k := arrayDisks(t, 2, "root=/dev/md/root")
+	k.mirror(1, "root", 2, nil, "sda", "sdb")
+	k.partition("sda", 1, 2048, 8192)
+	if _, err := k.find(st); !absent(err) || !strings.Contains(err.Error(), "sda has partitions, and the superblock of a member of array root") {
+		t.Error(err)
+	}
+}
+
+// A member is not mounted itself, also where a file system's type is given and is at its start: a
+// mount would change one copy alone.
+func TestMemberIsNotMounted(t *testing.T) {
+	sb, _ := ext4(t)
+	for _, types := range []string{"", "rootfstype=ext4", "rootfstype=xfs,ext4"} {
+		st, k := arrayDisks(t, 1, types)
+		k.mirror(1, "root", 0, sb, "sda")
+		c, err := st.probe(t.Context(), &blockdev.Device{Name: filepath.Join("..", k.paths.dev, "sda")})
+		var refused *blockdev.UnsupportedError
+		if !errors.As(err, &refused) || refused.Type != blockdev.Member {
+			t.Errorf("%s: %+v, %v", types, c, err)
 		}
 	}
 }

@@ -27,6 +27,7 @@ const (
 
 // fakeSessions are sessions without a connection.
 type fakeSessions struct {
+	waiting []int
 	list    []*session.Session
 	states  []state // of the first of them; the others are up
 	changed chan struct{}
@@ -44,7 +45,7 @@ func (f *fakeSessions) Names() string                             { return "" }
 func (f *fakeSessions) Up(i int) bool                             { return f.state(i) == up }
 func (f *fakeSessions) Pending(i int) bool                        { return f.state(i) == pending }
 func (f *fakeSessions) Lost(i int) bool                           { return f.state(i) == lost }
-func (f *fakeSessions) Waiting() []int                            { return nil }
+func (f *fakeSessions) Waiting() []int                            { return f.waiting }
 func (f *fakeSessions) Changed() <-chan struct{}                  { return f.changed }
 func (f *fakeSessions) Later(int, func(context.Context))          {}
 func (f *fakeSessions) Down() string                              { return "" }

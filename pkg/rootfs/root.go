@@ -239,33 +239,41 @@ func (st *Storage) lookForInit(ctx context.Context, devices []*blockdev.Device) 
 // probe finds a device's file system. One in rootfstype= is not checked; of several it is the one
 // that is found.
 func (st *Storage) probe(ctx context.Context, d *blockdev.Device) (Volume, error) {
-	defer sequence.Blocking(ctx, "reading the superblocks of "+d.Name)()
-	if err := checkMember(ctx, d); err != nil {
-		return Volume{Device: d}, err
-	}
-	given := st.Spec.Root.FSType
-	if given.Given() && !strings.Contains(given.V, ",") {
-		return Volume{Device: d, FSType: given.V}, nil
-	}
-	if given.Given() {
-		fsys, err := blockdev.ProbeDevice(ctx, d.Path())
-		return Volume{Device: d, FSType: pick(given.V, fsys, err), Dirty: fsys.Dirty}, nil
-	}
-	return probeType(ctx, d)
+	return probeAs(ctx, d, st.Spec.Root.FSType.V)
 }
 
-// checkMember refuses a partition that belongs to an array: on the disk, which is its member, it is
-// one copy of it.
-func checkMember(ctx context.Context, d *blockdev.Device) error {
-	if !d.OnMember(opener(ctx), "/dev") {
+// probeAs is probe for a device whose types are given; "": they are not.
+func probeAs(ctx context.Context, d *blockdev.Device, given string) (Volume, error) {
+	fsys, err := blockdev.ProbeDevice(ctx, d.Path())
+	if merr := checkMember(ctx, d, fsys); merr != nil {
+		return Volume{Device: d}, merr
+	}
+	switch {
+	case strings.Contains(given, ","):
+		return Volume{Device: d, FSType: pick(given, fsys, err), Dirty: fsys.Dirty}, nil
+	case given != "":
+		return Volume{Device: d, FSType: given}, nil
+	}
+	return volumeOf(d, fsys, err)
+}
+
+// checkMember refuses a member of an array, and a partition that belongs to one: on the disk, which
+// is its member, it is one copy of it, and a mount would change that copy alone.
+func checkMember(ctx context.Context, d *blockdev.Device, fsys blockdev.Filesystem) error {
+	var err error
+	switch {
+	case strings.HasSuffix(fsys.Type, "_raid_member"):
+		err = fsys.Root()
+	case d.OnMember(opener(ctx), "/dev"):
+		err = &blockdev.UnsupportedError{Type: blockdev.Member, What: "a partition of an md array, of which " + d.Parents[0].Name + " is a member"}
+	default:
 		return nil
 	}
-	return fmt.Errorf("probe %s: %w", d.Path(), &blockdev.UnsupportedError{Type: blockdev.Member, What: "a partition of an md array, of which " + d.Parents[0].Name + " is a member"})
+	return fmt.Errorf("probe %s: %w", d.Path(), err)
 }
 
-// probeType finds a device's file system by its superblock.
-func probeType(ctx context.Context, d *blockdev.Device) (Volume, error) {
-	fsys, err := blockdev.ProbeDevice(ctx, d.Path())
+// volumeOf is the result of a probe without a type that is given.
+func volumeOf(d *blockdev.Device, fsys blockdev.Filesystem, err error) (Volume, error) {
 	if err == nil {
 		if err = fsys.Root(); err != nil {
 			err = fmt.Errorf("probe %s: %w", d.Path(), err)

@@ -172,7 +172,11 @@ func (st *Storage) searchWith(ctx context.Context, p paths, disks []*blockdev.De
 			}
 		}
 	}
-	if out = blockdev.Find(all, want); len(out) > 0 {
+	out = blockdev.Find(all, want)
+	if want.By == bootspec.ByArray && standing.arrays != nil {
+		out = standing.arrays.Named(all)
+	}
+	if len(out) > 0 {
 		return out, false, nil
 	}
 	missing.add(standing)

@@ -206,7 +206,7 @@ func (st *Storage) deactivate(ctx context.Context, disk string) error {
 		if !slices.ContainsFunc(a.assembly.Members, func(d *blockdev.Device) bool { return d.On(disk) }) {
 			continue
 		}
-		err := deactivateWithin(ctx, a)
+		err := st.deactivateWithin(ctx, a)
 		switch {
 		case errors.Is(err, unix.EBUSY):
 			return errInUse
@@ -230,7 +230,7 @@ func (st *Storage) deactivateOthers(ctx context.Context, keep []*blockdev.Device
 		if _, ok := a.layer.(*partitions); ok || a.below(keep) {
 			continue
 		}
-		err := deactivateWithin(ctx, a)
+		err := st.deactivateWithin(ctx, a)
 		switch {
 		case errors.Is(err, unix.EBUSY):
 		case err != nil:
@@ -249,14 +249,23 @@ func (a *active) below(devices []*blockdev.Device) bool {
 // deactivateWithin deactivates an assembly within detachLimit: the kernel writes to the members of
 // some, and waits for a target that does not respond. The goroutine ends when the kernel returns,
 // and removes nothing more then.
-func deactivateWithin(ctx context.Context, a *active) error {
+func (st *Storage) deactivateWithin(ctx context.Context, a *active) error {
 	defer sequence.Blocking(ctx, "deactivation of "+a.assembly.Name)()
 	ctx, cancel := context.WithTimeout(ctx, detachLimit)
 	defer cancel()
 	done := make(chan error, 1)
-	contain.Go("", func() { done <- a.layer.Deactivate(ctx, a.assembly) }, func(err error) { done <- err })
+	end := st.calls.Begin("deactivation of " + a.assembly.Name)
+	contain.Go("", func() {
+		done <- func() error {
+			defer end()
+			return a.layer.Deactivate(ctx, a.assembly)
+		}()
+	}, func(err error) { done <- err })
 	select {
 	case err := <-done:
+		if l, ok := a.layer.(*arrays.Layer); ok && err == nil {
+			l.Stopped(a.assembly)
+		}
 		return err
 	case <-ctx.Done():
 		return fmt.Errorf("not deactivated: %w", ctx.Err())

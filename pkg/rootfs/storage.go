@@ -73,6 +73,7 @@ type Storage struct {
 	luns             lunKernel          // of a test; nil: the kernel itself
 	volumes          volumes.Kernel     // of a test; nil: the kernel itself
 	arrays           arrays.Kernel      // of a test; nil: the kernel itself
+	startedArrays    map[string]bool    // of the kernel's arrays those that a search has started
 	degraded         bool               // arrays and volumes are activated without the members that they can do without
 	calls            calls.Set
 	root             Volume // by the last search for root

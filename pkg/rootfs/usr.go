@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
 	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
@@ -94,14 +95,9 @@ func (st *Storage) mountUsrFrom(ctx context.Context, e switchroot.Entry, want bo
 	if err != nil {
 		return err
 	}
-	if err := checkMember(ctx, devices[0]); err != nil {
+	c, err := probeAs(ctx, devices[0], strings.TrimPrefix(e.FSType, "auto"))
+	if err != nil {
 		return err
-	}
-	c := Volume{Device: devices[0], FSType: e.FSType}
-	if e.FSType == "auto" {
-		if c, err = probeType(ctx, devices[0]); err != nil {
-			return err
-		}
 	}
 	st.warnDirty("/usr", c)
 	return st.eachType(ctx, c, func(c Volume) error {

@@ -14,7 +14,7 @@ import (
 // wantsFor returns which arrays and volumes a name of a device may stand for: itself, or one with
 // such a superblock. Other names are of disks and partitions.
 func (st *Storage) wantsFor(want bootspec.Device) wants {
-	w := wants{arrays: arrays.Filter{Allow: st.Spec.Root.MD}, volumes: volumes.Filter{Allow: st.Spec.Root.LVM}}
+	w := wants{arrays: arrays.Filter{Allow: st.Spec.Root.MD, Complete: len(st.Sessions.Waiting()) == 0}, volumes: volumes.Filter{Allow: st.Spec.Root.LVM}}
 	switch want.By {
 	case bootspec.ByNode, bootspec.ByNumber, bootspec.ByID:
 		w.disk = true
@@ -81,7 +81,10 @@ func (st *Storage) volumeLayer(ctx context.Context, p paths, want volumes.Filter
 
 // arrayLayer returns the layer of the arrays that a search wants.
 func (st *Storage) arrayLayer(ctx context.Context, p paths, want arrays.Filter) *arrays.Layer {
-	return &arrays.Layer{Sys: p.sys, Dev: p.dev, Want: want, Kernel: st.arrayKernel(), Open: opener(ctx), Temporary: temporary, Warnf: st.Log.Warnf}
+	if st.startedArrays == nil {
+		st.startedArrays = map[string]bool{}
+	}
+	return &arrays.Layer{Sys: p.sys, Dev: p.dev, Want: want, Mine: st.startedArrays, Kernel: st.arrayKernel(), Open: opener(ctx), Temporary: temporary, Warnf: st.Log.Warnf}
 }
 
 // Made returns what the volumes in use are made of, each device once, the lowest first, and the

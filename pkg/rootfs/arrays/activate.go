@@ -32,6 +32,7 @@ func (l *Layer) Activate(ctx context.Context, a blockdev.Assembly) ([]*blockdev.
 	}
 	if err != nil && started {
 		err = errors.Join(err, l.Kernel.Stop(p.node))
+		delete(l.Mine, p.node)
 		p.node = ""
 	}
 	if err != nil {
@@ -78,8 +79,11 @@ func (l *Layer) start(ctx context.Context, p *assembly, members []*blockdev.Devi
 		if errors.As(err, &lacks) || missing != nil && err != nil {
 			err = sequence.WithHint(err, "build the image with --storage md")
 		}
+		if errors.Is(err, unix.EROFS) || errors.Is(err, unix.EACCES) {
+			err = sequence.WithHint(err, "a member is write-protected at its target, and the kernel starts no array on it")
+		}
 		if err == nil {
-			p.node = node
+			p.node, l.Mine[node] = node, true
 		}
 		return err
 	}
@@ -154,12 +158,21 @@ func (l *Layer) makeLink(p *assembly) error {
 	}
 }
 
-// Deactivate implements blockdev.Layer.
-func (l *Layer) Deactivate(_ context.Context, a blockdev.Assembly) error {
+// Stopped notes that Deactivate has returned: the name may be that of another array from now on.
+func (l *Layer) Stopped(a blockdev.Assembly) { delete(l.Mine, a.Plan.(*assembly).node) }
+
+// Deactivate implements blockdev.Layer. An array that ran before the search stays.
+func (l *Layer) Deactivate(ctx context.Context, a blockdev.Assembly) error {
 	p := a.Plan.(*assembly)
+	if !l.Mine[p.node] {
+		return nil
+	}
 	err := l.Kernel.Stop(p.node)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
+	}
+	if ctx.Err() != nil { // it took long: another array may have the name now
+		return ctx.Err()
 	}
 	if p.link != "" {
 		_ = os.Remove(filepath.Join(l.Dev, p.link))

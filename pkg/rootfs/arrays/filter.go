@@ -14,6 +14,7 @@ type Filter struct {
 	All      bool            // also all others that Allow allows
 	Allow    bootspec.MD
 	Degraded bool // also one array that lacks members it can do without
+	Complete bool // no other array can come
 }
 
 // None reports whether the search wants no array at all.
@@ -26,24 +27,35 @@ func idOf(a *md.Array) bootspec.ArrayID {
 	return bootspec.ArrayID{UUID: strings.ReplaceAll(a.Set.String(), ":", ""), Name: a.Name}
 }
 
-// wanted returns the arrays that a search wants. An error is a name that several have.
-func (f Filter) wanted(all []md.Array) ([]*md.Array, error) {
+// name is what the name of a search stands for: an array, and a partition of it.
+type name struct {
+	uuid      string // none: ""
+	partition int
+}
+
+// wanted returns the arrays that a search wants, and which one it names. An error is a name that
+// several have.
+func (f Filter) wanted(all []md.Array) ([]*md.Array, name, error) {
 	var ids []bootspec.ArrayID
 	for i := range all {
 		ids = append(ids, idOf(&all[i]))
 	}
-	named, _ := f.Device.Array(ids)
+	named, partition := f.Device.Array(ids, f.Complete)
 	if len(named) > 1 {
-		return nil, fmt.Errorf("%s is the name of two arrays, on %s and on %s: name one by its UUID, as /dev/disk/by-id/md-uuid-%s",
+		return nil, name{}, fmt.Errorf("%s is the name of two arrays, on %s and on %s: name one by its UUID, as /dev/disk/by-id/md-uuid-%s",
 			f.Device, places(&all[named[0]]), places(&all[named[1]]), all[named[0]].Set)
 	}
 	var out []*md.Array
+	var one name
 	for i := range all {
+		if len(named) > 0 && named[0] == i {
+			one = name{ids[i].UUID, partition}
+		}
 		if len(named) > 0 && named[0] == i || f.All && f.Allow.Allows(ids[i].UUID) {
 			out = append(out, &all[i])
 		}
 	}
-	return out, nil
+	return out, one, nil
 }
 
 func places(a *md.Array) string {

@@ -31,6 +31,7 @@ type Layer struct {
 	// Temporary reports whether an error of a read may be temporary.
 	Temporary func(error) bool
 	Warnf     func(format string, args ...any)
+	Mine      map[string]bool // the arrays that were started, by the kernel's name; others are not stopped
 
 	// The fields below are of the last Find.
 
@@ -38,7 +39,8 @@ type Layer struct {
 	Errs   []error  // why some cannot be used
 	Unread []Unread // what could not be read, for a temporary reason
 
-	read map[string]superblock // of the devices, by name: each is read once
+	named name                  // of the last Find
+	read  map[string]superblock // of the devices, by name: each is read once
 }
 
 // Unread is a device that could not be read.
@@ -68,7 +70,8 @@ func (l *Layer) Find(ctx context.Context, devices []*blockdev.Device) ([]blockde
 	for i := range all {
 		l.Seen = append(l.Seen, fmt.Sprintf("array %s (%v on %s)", title(idOf(&all[i])), all[i].Level, places(&all[i])))
 	}
-	wanted, err := l.Want.wanted(all)
+	wanted, named, err := l.Want.wanted(all)
+	l.named = named
 	if err != nil {
 		l.Errs = append(l.Errs, err)
 	}
@@ -92,6 +95,23 @@ func (l *Layer) Find(ctx context.Context, devices []*blockdev.Device) ([]blockde
 		}
 	}
 	return out, nil
+}
+
+// Named returns the device that a search of bootspec.ByArray names. It goes by all arrays, also
+// those that do not run: another one of that name must not be taken in the place of one that is not
+// complete.
+func (l *Layer) Named(devices []*blockdev.Device) []*blockdev.Device {
+	for _, whole := range devices {
+		if whole.Array == nil || whole.Array.UUID != l.named.uuid {
+			continue
+		}
+		for _, d := range devices {
+			if d.PartitionOf(whole, l.named.partition) {
+				return []*blockdev.Device{d}
+			}
+		}
+	}
+	return nil
 }
 
 // plan returns how to start an array. One that is dirty and degraded is started only if the
@@ -144,8 +164,9 @@ func (l *Layer) members(devices []*blockdev.Device) (found []md.Found) {
 		}
 		switch {
 		case s.err == nil && s.md.Minor != 0 && hasPartitions(d, devices):
-			// Its table begins where the array's contents do not: it is left of an
-			// earlier use.
+			// Its table begins where the array's contents do not: one of the two is
+			// left of an earlier use.
+			l.Errs = append(l.Errs, fmt.Errorf("%s has partitions, and the superblock of a member of array %s, which is not used: wipe the one that is not in use (wipefs)", d.Name, s.md.Name))
 		case s.err == nil:
 			found = append(found, md.Found{Place: d.Name, Superblock: s.md})
 		case l.Temporary(s.err):
