@@ -255,7 +255,7 @@ func TestReplacingFindsItsSession(t *testing.T) {
 }
 
 // A session that a login has brought back, that another program has ended, or that the shutdown
-// removes is not ended.
+// removes is not ended, and none is by a process that ends.
 func TestReplaceNothing(t *testing.T) {
 	for name, change := range map[string]func(r *replaceRig, w *worker){
 		"logged in": func(r *replaceRig, _ *worker) {
@@ -267,6 +267,7 @@ func TestReplaceNothing(t *testing.T) {
 				r.t.Fatal(err)
 			}
 		},
+		"the process ends": func(_ *replaceRig, w *worker) { w.stopReplacing() },
 		"shutdown": func(r *replaceRig, w *worker) {
 			if err := w.releaseSessions(r.t.Context()); err != nil {
 				r.t.Fatal(err)

@@ -108,6 +108,7 @@ func (w *worker) run(ctx context.Context) error {
 		}
 	}, nil)
 	err := contain.Call("session recovery", func() error { w.agent.Run(ctx); return nil })
+	w.stopReplacing() // the process ends next
 	if err = cmp.Or(err, w.transport.Err()); err != nil {
 		w.log.Errorf("agent: %v: continuing with another worker", err)
 	}
@@ -141,7 +142,7 @@ type worker struct {
 	// replacing is held while a session is replaced, and guards released. It is taken before
 	// mu.
 	replacing sync.Mutex
-	released  bool // the shutdown removes the sessions
+	released  bool // the shutdown removes the sessions, or the process ends
 
 	// mu guards the fields below, but for supervised. The agent's loop takes it, so that
 	// nothing waits for rtnetlink under it; files are written under it only to memory. It is
