@@ -5,12 +5,14 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 	"github.com/iscsiroot/iscsiroot/pkg/procstat"
+	"github.com/iscsiroot/iscsiroot/pkg/redundancy"
 	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 )
 
@@ -21,9 +23,12 @@ type linux struct {
 	sessions  string            // the list of the boot's sessions, in /run
 	ids       []uint32          // the sessions; nil: those of the list
 	transport *kernel.Transport // nil: one is opened
+	maps      redundancy.Maps   // device-mapper
 	mounter                     // mount(2) and umount(2)
 
 	terminated []int // processes at the last read of all of /proc; only for the sequence's goroutine
+
+	evaluates atomic.Bool // see needed
 
 	mu     sync.Mutex        // guards the rest
 	kept   map[string]bool   // mounted read-only because process 1, another program, uses it
@@ -31,7 +36,10 @@ type linux struct {
 }
 
 func newLinux() *linux {
-	return &linux{proc: "/proc", sys: "/sys", old: oldRoot, sessions: runstate.Path(runstate.SessionsName), mounter: system()}
+	return &linux{
+		proc: "/proc", sys: "/sys", old: oldRoot, sessions: runstate.Path(runstate.SessionsName),
+		maps: redundancy.DeviceMapper("/sys"), mounter: system(),
+	}
 }
 
 // maxProcesses is more than the kernel has numbers (include/linux/threads.h: PID_MAX_LIMIT).

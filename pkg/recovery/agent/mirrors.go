@@ -2,15 +2,12 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"io"
 	"os"
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
 
-	"github.com/iscsiroot/iscsiroot/pkg/dm"
-	"github.com/iscsiroot/iscsiroot/pkg/dm/table"
 	"github.com/iscsiroot/iscsiroot/pkg/md"
 	"github.com/iscsiroot/iscsiroot/pkg/md/array"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery/legs"
@@ -20,7 +17,7 @@ import (
 
 // newMirrors makes the keeper of mirrors and what takes their members back, for newWorker.
 func (w *worker) newMirrors() {
-	w.rule = &redundancy.Rule{Sys: "/sys", Proc: "/proc", Maps: maps{}}
+	w.rule = &redundancy.Rule{Sys: "/sys", Proc: "/proc", Maps: redundancy.DeviceMapper("/sys")}
 	w.mirrors = mirrors.New(mirrors.Config{
 		Timeout: w.state.MirrorTimeout, Use: w.rule.Use, Down: w.downSessions, Replace: w.replaceSession, Continue: w.continueReplacing, Log: w.log,
 	})
@@ -40,35 +37,6 @@ func (w *worker) repairMirrors(ctx context.Context) {
 		w.log.Warnf("agent: %v", err)
 	}
 	w.repairs.Run(ctx)
-}
-
-// maps is device-mapper. It opens the control each time: a machine may have none until later.
-type maps struct{}
-
-// Table implements redundancy.Maps.
-func (maps) Table(name string) (t table.Table, err error) {
-	err = withControl(func(c *dm.Control) (err error) { t, err = c.Table(name); return err })
-	return t, err
-}
-
-// Status implements redundancy.Maps.
-func (maps) Status(name string) (s []dm.Status, err error) {
-	err = withControl(func(c *dm.Control) (err error) { s, err = c.Status(name); return err })
-	return s, err
-}
-
-// Info implements redundancy.Maps.
-func (maps) Info(name string) (i dm.Info, err error) {
-	err = withControl(func(c *dm.Control) (err error) { i, err = c.Info(name); return err })
-	return i, err
-}
-
-func withControl(f func(c *dm.Control) error) error {
-	c, err := dm.Open(nil)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f(c), c.Close())
 }
 
 // readSuperblock reads the superblock of a device as it is on the disk: md writes those of an array
