@@ -24,16 +24,18 @@ func (l *linux) Above() ([]Above, error) {
 	sessions := l.find()
 	var out []Above
 	for _, d := range all {
-		if len(blockdev.Holders(l.sys, d.Name)) > 0 {
-			continue
-		}
-		if slices.ContainsFunc(d.Disks(), func(disk *blockdev.Device) bool {
-			return disk.LUN != nil && slices.ContainsFunc(sessions, func(s sessionHost) bool { return s.sid == disk.LUN.Session })
-		}) {
+		if len(blockdev.Holders(l.sys, d.Name)) == 0 && standsOn(d, sessions) {
 			out = append(out, above(d))
 		}
 	}
 	return out, err
+}
+
+// standsOn reports whether a device stands on disks of some sessions.
+func standsOn(d *blockdev.Device, sessions []sessionHost) bool {
+	return slices.ContainsFunc(d.Disks(), func(disk *blockdev.Device) bool {
+		return disk.LUN != nil && slices.ContainsFunc(sessions, func(s sessionHost) bool { return s.sid == disk.LUN.Session })
+	})
 }
 
 func above(d *blockdev.Device) Above {
@@ -45,25 +47,25 @@ func above(d *blockdev.Device) Above {
 
 func (l *linux) arrays() array.Paths { return array.Paths{Sys: l.sys, Dev: "/dev"} }
 
-// Remove implements System. Stopping an array marks it as clean. Below a root from which another
-// process 1 runs all is in use: the kernel marks an array as clean there when nothing is written
-// for a while.
+// Remove implements System. Stopping an array marks it as clean.
 func (l *linux) Remove(d Above) error {
-	var err error
 	if d.Array {
-		err = l.arrays().Stop(d.Name)
-	} else {
-		err = removeMap(d.Name)
+		return l.inUse(l.arrays().Stop(d.Name))
 	}
+	return l.inUse(removeMap(d.Name))
+}
+
+// inUse returns the error of a removal. Below a root from which another process 1 runs all is in
+// use: the kernel marks the arrays as clean there, also those below a volume, when nothing is
+// written for a while.
+func (l *linux) inUse(err error) error {
 	l.mu.Lock()
 	kept := len(l.kept) > 0
 	l.mu.Unlock()
 	if !kept || !errors.Is(err, unix.EBUSY) {
 		return err
 	}
-	if d.Array {
-		l.awaitClean(d.Name)
-	}
+	l.awaitClean()
 	return nil
 }
 
@@ -84,13 +86,23 @@ const (
 	cleanEvery = 50 * time.Millisecond
 )
 
-// awaitClean waits until an array to which nothing is written any more is marked as clean, or
-// cannot be.
-func (l *linux) awaitClean(name string) {
-	for since := time.Now(); time.Since(since) < cleanWait; time.Sleep(cleanEvery) {
-		s, err := l.arrays().State(name)
-		if err != nil || !slices.Contains([]string{"active", "active-idle", "write-pending"}, s.ArrayState) {
-			return
-		}
+// awaitClean waits until the arrays on the sessions' disks, to which nothing is written any more, are
+// marked as clean, or cannot be.
+func (l *linux) awaitClean() {
+	for since := time.Now(); time.Since(since) < cleanWait && l.unclean(); time.Sleep(cleanEvery) {
 	}
+}
+
+// unclean reports whether an array on the sessions' disks is not marked as clean.
+func (l *linux) unclean() bool {
+	names, _ := l.arrays().List()
+	sessions := l.find()
+	return slices.ContainsFunc(names, func(name string) bool {
+		d, err := blockdev.Read(l.sys, name)
+		if err != nil || !standsOn(d, sessions) {
+			return false
+		}
+		s, err := l.arrays().State(name)
+		return err == nil && slices.Contains([]string{"active", "active-idle", "write-pending"}, s.ArrayState)
+	})
 }

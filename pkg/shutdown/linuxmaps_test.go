@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // The maps and arrays on the sessions' disks that nothing stands on are removed: those of a local
@@ -58,20 +60,41 @@ func TestAboveSessions(t *testing.T) {
 	}
 }
 
-// An array that stays in use below a root that is read-only now is waited for until it is clean,
-// and not for long.
+// The arrays that stay in use below a root that is read-only now, also those below a volume, are
+// waited for until they are clean, and not for long. Others are not.
 func TestAwaitClean(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
+		kept  bool
+		err   error         // of the removal
 		clean time.Duration // when it is
 		want  time.Duration
 	}{
-		{"soon", 200 * time.Millisecond, 200 * time.Millisecond},
-		{"never", time.Hour, cleanWait},
+		{"soon", true, unix.EBUSY, 200 * time.Millisecond, 200 * time.Millisecond},
+		{"never", true, unix.EBUSY, time.Hour, cleanWait},
+		{"root is unmounted", false, unix.EBUSY, time.Hour, 0},
+		{"removed", true, nil, time.Hour, 0},
 	} {
-		l := &linux{sys: tree(t, map[string]string{
-			"block/md0/md/array_state": "active\n", "block/md0/md/level": "raid1\n", "block/md0/md/metadata_version": "1.2\n", "block/md0/md/raid_disks": "2\n", "block/md0/size": "8\n",
-		})}
+		const disk, volume = "devices/platform/host7/session3/target7:0:0/7:0:0:1/block/sda", "devices/virtual/block/dm-0"
+		files := map[string]string{disk + "/size": "2048\n", volume + "/dm/name": "vg-root\n", "devices/pci0/virtio0/block/vda/size": "2048\n", "class/block/.keep": ""}
+		for name, below := range map[string]string{"md0": "sda", "md1": "vda"} {
+			at := "devices/virtual/block/" + name
+			for file, text := range map[string]string{"md/array_state": "active\n", "md/level": "raid1\n", "md/metadata_version": "1.2\n", "md/raid_disks": "2\n", "size": "8\n", "holders/dm-0/.keep": "", "slaves/" + below + "/.keep": ""} {
+				files[at+"/"+file] = text
+			}
+		}
+		l := ourSession(t, files)
+		for _, at := range []string{disk, "devices/pci0/virtio0/block/vda", volume, "devices/virtual/block/md0", "devices/virtual/block/md1"} {
+			if err := os.Symlink("../../"+at, filepath.Join(l.sys, "class/block", filepath.Base(at))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := os.Symlink("devices/virtual/block", filepath.Join(l.sys, "block")); err != nil {
+			t.Fatal(err)
+		}
+		if tt.kept {
+			l.kept = map[string]bool{oldRoot: true}
+		}
 		synctest.Test(t, func(t *testing.T) {
 			began := time.Now()
 			timer := time.AfterFunc(tt.clean, func() {
@@ -79,9 +102,12 @@ func TestAwaitClean(t *testing.T) {
 					t.Error(err)
 				}
 			})
-			l.awaitClean("md0")
-			if timer.Stop(); time.Since(began) < tt.want || time.Since(began) > tt.want+cleanEvery {
+			err := l.inUse(tt.err)
+			if timer.Stop(); time.Since(began) < tt.want || tt.want == 0 && time.Since(began) > 0 || time.Since(began) > tt.want+cleanEvery {
 				t.Errorf("%s: after %v", tt.name, time.Since(began))
+			}
+			if (err != nil) != !tt.kept {
+				t.Errorf("%s: %v", tt.name, err)
 			}
 		})
 	}
