@@ -22,7 +22,9 @@ type Change struct {
 	Name string
 	// Old is the table in use, to which the device goes back where it cannot be resumed with
 	// the loaded one.
-	Old      table.Table
+	Old table.Table
+	// Last is the table for a device that can be resumed with neither; nil: there is none.
+	Last     table.Table
 	ReadOnly bool // as the option of Load
 	Hold     bool // the device is suspended before another one is changed
 	Udev     Udev // as of Resume
@@ -81,6 +83,7 @@ type exchange struct {
 type step struct {
 	hold, held                             bool
 	suspend, resume, drop, reload, resume2 []byte
+	last, resume3                          []byte // last is nil without such a table
 
 	suspendErr, resumeErr, backErr error
 }
@@ -95,7 +98,14 @@ func newStep(one Change) (step, error) {
 	if one.ReadOnly {
 		old.flags = uint32(ReadOnly)
 	}
+	var last []byte
+	if len(one.Last) > 0 {
+		h := header{name: one.Name, targets: uint32(len(one.Last)), flags: old.flags}
+		last = h.marshal(marshalTable(one.Last), 0)
+	}
 	return step{
+		last:    last,
+		resume3: resume.marshal(nil, 0),
 		hold:    one.Hold,
 		suspend: (&header{name: one.Name, flags: flags | unix.DM_SUSPEND_FLAG}).marshal(nil, 0),
 		resume:  resume.marshal(nil, 0),
@@ -136,7 +146,12 @@ func (x *exchange) resume(s *step, keep bool) bool {
 	// It may be suspended with the new table (drivers/md/dm-ioctl.c: do_resume). Where the old
 	// one cannot be loaded, because its disk is gone, the new one is tried again.
 	s.backErr = x.ioctl(unix.DM_TABLE_LOAD, s.reload)
-	if err := x.ioctl(unix.DM_DEV_SUSPEND, s.resume2); err != nil {
+	err := x.ioctl(unix.DM_DEV_SUSPEND, s.resume2)
+	if err != nil && s.last != nil {
+		s.backErr = x.ioctl(unix.DM_TABLE_LOAD, s.last)
+		err = x.ioctl(unix.DM_DEV_SUSPEND, s.resume3)
+	}
+	if err != nil {
 		s.backErr = err
 	}
 	return false

@@ -120,6 +120,19 @@ func TestExchangeErrors(t *testing.T) {
 	}
 }
 
+// A device that goes on with neither the new nor the old table has the last one then.
+func TestExchangeLast(t *testing.T) {
+	m, changes := mirror()
+	changes[2].Last = onto(3)
+	m.fail = map[int]bool{4: true, 5: true, 6: true} // resume, load of the old table, resume
+	if err := fake(m.answer).Exchange(changes); err == nil {
+		t.Error("no error")
+	}
+	if d := *m.devices["raid"]; d != (state{used: "1:3 0"}) {
+		t.Errorf("%+v, after %q", d, m.seen)
+	}
+}
+
 // Between the first suspend and the last resume no memory is taken.
 func TestExchangeAllocates(t *testing.T) {
 	_, changes := mirror()

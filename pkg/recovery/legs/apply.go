@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/iscsiroot/iscsiroot/pkg/dm"
 	"github.com/iscsiroot/iscsiroot/pkg/dm/table"
 )
@@ -31,14 +33,29 @@ func (s *scan) apply(r *raid) error {
 	if err != nil {
 		e.undo()
 	}
-	_ = os.Remove(s.Note)
-	if err != nil {
+	if err = errors.Join(err, s.finished(s.m, names)); err != nil {
 		return fmt.Errorf("take back legs of raid %s: %w", r.Name, err)
 	}
 	for _, i := range r.back {
 		s.Log.Infof("volumes: %s: leg %d is in use again: the kernel writes to it what it has missed", r.Name, i)
 	}
 	return nil
+}
+
+// finished removes the note if none of its devices is suspended. Otherwise the next Refresh resumes
+// them.
+func (r *Refresher) finished(m Mapper, names []string) error {
+	for _, name := range names {
+		info, err := m.Info(name)
+		switch {
+		case errors.Is(err, unix.ENXIO): // it was not made
+		case err != nil:
+			return err
+		case info.Suspended:
+			return fmt.Errorf("dm device %s is suspended", name)
+		}
+	}
+	return os.Remove(r.Note)
 }
 
 // noteMissing has the kernel note in the superblocks that a leg is missing, which it does with
@@ -117,7 +134,9 @@ func (e *edit) prepare(r *raid) error {
 	if !changed {
 		t = nil
 	}
-	return e.load(r.device, t, true)
+	err := e.load(r.device, t, true)
+	e.changes[len(e.changes)-1].Last = r.without()
+	return err
 }
 
 // load loads a table, which may be nil: the device keeps its own.
@@ -152,6 +171,23 @@ func (r *raid) with() (t table.Table, changed bool) {
 	return table.Table{line}, changed
 }
 
+// without returns the raid's table without the legs that return; nil if it has no other.
+func (r *raid) without() table.Table {
+	target := *r.target
+	target.Legs = slices.Clone(target.Legs)
+	target.Sync, target.NoSync, target.Rebuild = false, false, nil
+	for _, i := range r.back {
+		target.Legs[i] = table.Leg{}
+	}
+	line := r.now[0]
+	line.Target = &target
+	t := table.Table{line}
+	if t.Validate() != nil {
+		return nil
+	}
+	return t
+}
+
 // undo drops the tables that are loaded, and removes what was made. A device that has become part
 // of the raid in spite of an error stays.
 func (e *edit) undo() {
@@ -163,8 +199,8 @@ func (e *edit) undo() {
 	}
 }
 
-// Resume ends what an earlier process has not, which ended in the middle of a Refresh: root may
-// stand on the devices that it has suspended. Without one it does nothing.
+// Resume ends what an earlier Refresh has not, because its process ended or a device could not be
+// resumed: root may stand on the devices that it has suspended. Without one it does nothing.
 func (r *Refresher) Resume() error {
 	b, err := os.ReadFile(r.Note)
 	if errors.Is(err, os.ErrNotExist) {
@@ -190,7 +226,7 @@ func (r *Refresher) Resume() error {
 		case !suspended && info.Inactive:
 			errs = append(errs, m.Clear(name))
 		case suspended && (info.Suspended || info.Inactive):
-			r.Log.Warnf("volumes: dm device %s was being changed when the agent ended: resuming it", name)
+			r.Log.Warnf("volumes: dm device %s is still suspended after a change: resuming it", name)
 			var udev dm.Udev
 			if name != names[len(names)-1] {
 				udev = dm.Hidden
@@ -199,5 +235,5 @@ func (r *Refresher) Resume() error {
 			errs = append(errs, err)
 		}
 	}
-	return errors.Join(append(errs, os.Remove(r.Note))...)
+	return errors.Join(append(errs, r.finished(m, names))...)
 }

@@ -26,6 +26,8 @@ type mapper struct {
 	health string
 	done   []string        // what changes something
 	fail   map[string]bool // which of that fails
+	sticks bool            // an exchange that fails leaves its last device suspended
+	last   table.Table     // of the last exchange's last device
 	minor  uint32
 }
 
@@ -88,12 +90,14 @@ func (m *mapper) Resume(name string, u dm.Udev, o dm.Option) (dm.Info, error) {
 	if d.loaded != nil {
 		d.now, d.loaded = d.loaded, nil
 	}
-	d.info.Suspended = false
-	return d.info, m.do(fmt.Sprintf("resume-%x-%x", u, o), name)
+	err := m.do(fmt.Sprintf("resume-%x-%x", u, o), name)
+	d.info.Suspended = err != nil
+	return d.info, err
 }
 
 func (m *mapper) Exchange(changes []dm.Change) error {
 	var words []string
+	m.last = changes[len(changes)-1].Last
 	for _, c := range changes {
 		if c.Old.String() != m.all[c.Name].now.String() {
 			return unix.EBADMSG
@@ -101,6 +105,7 @@ func (m *mapper) Exchange(changes []dm.Change) error {
 		words = append(words, fmt.Sprintf("%s-%v-%x", c.Name, c.Hold, c.Udev))
 	}
 	if err := m.do("exchange", strings.Join(words, ",")); err != nil {
+		m.all[changes[len(changes)-1].Name].info.Suspended = m.sticks
 		return err
 	}
 	for _, c := range changes {

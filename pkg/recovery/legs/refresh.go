@@ -75,6 +75,9 @@ func (r *Refresher) Refresh(disks []*blockdev.Device) (changed bool, err error) 
 	if all, _ := filepath.Glob(filepath.Join(r.Sys, "class/block/dm-*")); len(all) == 0 { // the pattern is good
 		return false, nil // an open of device-mapper would load it
 	}
+	if err := r.Resume(); err != nil {
+		return false, err
+	}
 	m, err := r.Open()
 	if err != nil {
 		return false, err

@@ -78,6 +78,32 @@ func TestResume(t *testing.T) {
 	}
 }
 
+// A raid that cannot be resumed is resumed by each later call, before anything else, until it runs.
+func TestStaysSuspended(t *testing.T) {
+	m := lost(t)
+	const resume = "resume-0-c00 vg-r1"
+	m.sticks, m.fail = true, map[string]bool{swapped: true, resume: true}
+	for _, again := range []bool{false, true} {
+		m.done = nil
+		if changed, err := m.Refresh(m.disks); changed || err == nil || again && !slices.Equal(m.done, []string{resume}) {
+			t.Errorf("again %v: %v, %v, done %q", again, changed, err, m.done)
+		}
+		if _, err := os.Stat(m.Note); err != nil {
+			t.Errorf("again %v: %v", again, err)
+		}
+	}
+	if want := strings.Replace(raidRow, "253:13 253:14", "- -", 1); strings.TrimSpace(m.last.String()) != want {
+		t.Errorf("the last table is %q, want %q", m.last, want)
+	}
+	m.fail = nil
+	if changed, err := m.Refresh(m.disks); !changed || err != nil || m.all["vg-r1"].info.Suspended {
+		t.Errorf("%v, %v, done %q", changed, err, m.done)
+	}
+	if _, err := os.Stat(m.Note); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the note: %v", err)
+	}
+}
+
 // idOn is the physical volume on a disk.
 func idOn(g *lvm.Group, place string) lvm.ID {
 	for id, f := range g.Found {
