@@ -2,7 +2,6 @@ package shutdown
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -39,7 +38,7 @@ const progressEvery = 500 * time.Millisecond
 
 // working runs f as long as the disks make progress: it is late when they have made none for stall.
 func working(s System, stall time.Duration, f func() error) error {
-	return await(s, stall, start(f))
+	return await(s, stall, start(f), func() bool { return false })
 }
 
 // start runs f in the background, in a goroutine that ends when f returns.
@@ -49,11 +48,13 @@ func start(f func() error) <-chan error {
 	return done
 }
 
-// await waits for the result of start as long as the disks make progress.
-func await(s System, stall time.Duration, done <-chan error) error {
+// await waits for the result of start as long as the disks make progress. Whenever it has waited
+// for stall, it calls help, and goes on for as long again if that has done something.
+func await(s System, stall time.Duration, done <-chan error, help func() bool) error {
 	tick := time.NewTicker(progressEvery)
 	defer tick.Stop()
 	last, since := s.Progress(), time.Now()
+	asked := since
 	for {
 		select {
 		case err := <-done:
@@ -61,27 +62,30 @@ func await(s System, stall time.Duration, done <-chan error) error {
 		case now := <-tick.C:
 			if p := s.Progress(); p != last {
 				last, since = p, now
-			} else if now.Sub(since) >= stall {
+			}
+			late := now.Sub(since) >= stall
+			if late || now.Sub(asked) >= stall {
+				if help() { // which takes time
+					since, late = time.Now(), false
+				}
+				asked = time.Now()
+			}
+			if late {
 				return &LateError{stall}
 			}
 		}
 	}
 }
 
-// patiently is working for what a mirror with a dead member may hold up: when it is late, the
-// sessions that can be spared are ended, so that their commands fail and the mirror goes on, and it
-// is waited for again.
+// patiently is working for what a mirror with a dead member may hold up: when it has lasted for
+// stall, the sessions that can be spared are ended, so that their commands fail and the mirror goes
+// on. Progress does not count for that: it may be that of other disks, as of another array's
+// resync.
 func patiently(s System, stall time.Duration, log Logger, f func() error) error {
-	done := start(f)
-	err := await(s, stall, done)
-	var late *LateError
-	if errors.As(err, &late) && endSpare(s, log) {
-		err = await(s, stall, done)
-	}
-	return err
+	return await(s, stall, start(f), func() bool { return endSpare(s, log) })
 }
 
-// endSpare ends the sessions that can be spared, and reports whether there are any. The agent,
+// endSpare ends the sessions that can be spared, and reports whether one has ended. The agent,
 // which ends them after a time of its own, would log in to them again; what is left of a shutdown
 // is short.
 func endSpare(s System, log Logger) bool {
@@ -94,11 +98,14 @@ func endSpare(s System, log Logger) bool {
 		return false
 	}
 	s.EndAgent()
+	ended := false
 	for _, one := range all {
 		log.Warnf("shutdown: %s: down, and a mirror works without its disk: dropping the session", one)
 		if err := Within(terminateTime, one.Terminate); err != nil {
 			log.Warnf("shutdown: %s: %v", one, err)
+			continue
 		}
+		ended = true
 	}
-	return true
+	return ended
 }

@@ -23,6 +23,25 @@ func TestPanicOfAnOperation(t *testing.T) {
 	}
 }
 
+// What a mirror with a dead member holds up goes on also while other disks work all the time.
+func TestSpareDuringProgress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{began: time.Now(), hang: make(chan struct{}), spare: 1, sessions: []*fakeSession{{name: "s1", dead: true}}}
+		f.sessions[0].fake = f
+		f.working.Store(true)
+		err := patiently(f, unmountStall, f, func() error {
+			select {
+			case <-f.hang:
+			case <-time.After(time.Hour):
+			}
+			return nil
+		})
+		if took := time.Since(f.began); err != nil || took != unmountStall {
+			t.Errorf("%v after %v, did %q", err, took, f.did)
+		}
+	})
+}
+
 // buggySession is a session that cannot even be written back.
 type buggySession struct{ *fakeSession }
 
