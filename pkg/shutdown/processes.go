@@ -24,7 +24,10 @@ type linux struct {
 	ids       []uint32          // the sessions; nil: those of the list
 	transport *kernel.Transport // nil: one is opened
 	maps      redundancy.Maps   // device-mapper
-	mounter                     // mount(2) and umount(2)
+
+	refreshing string                 // the list of what the agent is changing, in /run
+	mapper     func() (mapper, error) // opens device-mapper
+	mounter                           // mount(2) and umount(2)
 
 	terminated []int // processes at the last read of all of /proc; only for the sequence's goroutine
 
@@ -39,6 +42,7 @@ func newLinux() *linux {
 	return &linux{
 		proc: "/proc", sys: "/sys", old: oldRoot, sessions: runstate.Path(runstate.SessionsName),
 		maps: redundancy.DeviceMapper("/sys"), mounter: system(),
+		refreshing: runstate.Refreshing, mapper: openMapper,
 	}
 }
 
@@ -137,8 +141,9 @@ func (l *linux) Remaining() int {
 }
 
 // EndAgent implements System. The supervisor is killed in the first round; a worker that it started
-// meanwhile in the second.
+// meanwhile in the second. What it was changing goes on.
 func (l *linux) EndAgent() {
+	defer func() { resumeAll(l.refreshing, l.mapper) }()
 	for range 20 {
 		pids := l.processes(true)
 		if len(pids) == 0 {
