@@ -43,7 +43,9 @@ func (m *Members) Refresh(disks []*blockdev.Device) (changed bool, err error) {
 	var errs []error
 	for _, name := range names {
 		s, err := m.Arrays.State(name)
-		if err != nil || s.Degraded == 0 {
+		// The kernel notes only at the next I/O that a member's device is gone (RemoveFailed).
+		gone := func(m array.MemberState) bool { return m.Device == "" }
+		if err != nil || s.Degraded == 0 && !slices.ContainsFunc(s.Members, gone) {
 			continue
 		}
 		one, err := m.refresh(name, s, disks)
@@ -82,11 +84,15 @@ func (m *Members) refresh(name string, s array.State, disks []*blockdev.Device) 
 	}
 	var errs []error
 	for _, f := range all {
+		s, err := m.Arrays.State(name) // as RemoveFailed, and the member before, have changed it
+		if err != nil {
+			return changed, err
+		}
 		if why := whyNot(f.sb, running, s); why != "" {
 			m.tell(name, f.device.Name, why)
 			continue
 		}
-		err := m.take(name, f.device, f.sb)
+		err = m.take(name, f.device, f.sb)
 		changed = changed || err == nil
 		errs = append(errs, err)
 	}

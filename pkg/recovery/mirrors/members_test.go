@@ -84,7 +84,17 @@ func (a *arrays) link(to, name string) {
 
 func (a *arrays) List() ([]string, error)           { return []string{"md0"}, nil }
 func (a *arrays) State(string) (array.State, error) { return a.state, nil }
-func (a *arrays) RemoveFailed(string) error         { a.calls = append(a.calls, "remove failed"); return nil }
+func (a *arrays) RemoveFailed(string) error {
+	a.calls = append(a.calls, "remove failed")
+	a.state.Members = slices.DeleteFunc(a.state.Members, func(m array.MemberState) bool { return m.Device == "" })
+	a.state.Degraded = a.state.Disks
+	for _, m := range a.state.Members {
+		if m.Is("in_sync") {
+			a.state.Degraded--
+		}
+	}
+	return nil
+}
 
 func (a *arrays) Add(_ string, m array.Number) error {
 	a.calls = append(a.calls, fmt.Sprintf("add %d:%d", m.Major, m.Minor))
@@ -148,8 +158,12 @@ func TestMembers(t *testing.T) {
 			a.write("class/block/sdb/sdb1/holders/md0", "")
 			a.state.Members = append(a.state.Members, array.MemberState{Device: "sdb1", Number: array.Number{Major: 8, Minor: 17}, Slot: -1, Flags: []string{"faulty"}})
 		}, reAdd, "array md0: sdb1 is back: what has changed meanwhile is written to it", ""},
-		"in use":                      {func(a *arrays) { a.write("class/block/sdb/sdb1/holders/dm-0", "") }, "none", "", ""},
-		"busy":                        {func(a *arrays) { a.reAdd = unix.EBUSY }, reAdd, "", "device or resource busy"},
+		"in use": {func(a *arrays) { a.write("class/block/sdb/sdb1/holders/dm-0", "") }, "none", "", ""},
+		"busy":   {func(a *arrays) { a.reAdd = unix.EBUSY }, reAdd, "", "device or resource busy"},
+		"gone without I/O": {func(a *arrays) {
+			a.state.Degraded = 0
+			a.state.Members = append(a.state.Members, array.MemberState{Slot: 1, Flags: []string{"in_sync"}})
+		}, reAdd, "array md0: sdb1 is back: what has changed meanwhile is written to it", ""},
 		"no degraded":                 {func(a *arrays) { a.state.Degraded = 0 }, "none", "", ""},
 		"of other disks":              {func(a *arrays) { a.state.Members = nil }, "none", "", ""},
 		"no live member":              {func(a *arrays) { delete(a.super, "sda1") }, "none", "", "array md0: no member that is in sync can be read"},
