@@ -55,13 +55,8 @@ func (m *Members) Refresh(disks []*blockdev.Device) (changed bool, err error) {
 	return changed, errors.Join(errs...)
 }
 
-// refresh takes members of one array back that lacks some. An array without a member on the disks
-// is not touched: it is none of ours.
+// refresh takes members of one array back that lacks some.
 func (m *Members) refresh(name string, s array.State, disks []*blockdev.Device) (changed bool, err error) {
-	type former struct {
-		device *blockdev.Device
-		sb     md.Superblock
-	}
 	var all []former
 	for _, d := range m.free(disks, s) {
 		if sb, err := m.Read(d.Name, d.Size); err == nil {
@@ -82,18 +77,25 @@ func (m *Members) refresh(name string, s array.State, disks []*blockdev.Device) 
 	if err := m.Arrays.RemoveFailed(name); err != nil {
 		return false, err
 	}
-	var errs []error
+	all, errs := unique(name, all)
+	var back []former
 	for _, f := range all {
 		s, err := m.Arrays.State(name) // as RemoveFailed, and the member before, have changed it
 		if err != nil {
 			return changed, err
 		}
-		if why := whyNot(f.sb, running, s); why != "" {
+		why := whyNot(f.sb, running, s)
+		if f.rival(back) != "" { // the kernel gives it its slot soon
+			why = placeTaken
+		}
+		if why != "" {
 			m.tell(name, f.device.Name, why)
 			continue
 		}
-		err = m.take(name, f.device, f.sb)
-		changed = changed || err == nil
+		took, err := m.take(name, f, f.rival(all))
+		if took {
+			back, changed = append(back, f), true
+		}
 		errs = append(errs, err)
 	}
 	return changed, errors.Join(errs...)
@@ -144,6 +146,9 @@ func (m *Members) free(disks []*blockdev.Device, s array.State) (out []*blockdev
 	return out
 }
 
+// placeTaken is what whyNot returns of a member whose slot has another one.
+const placeTaken = "has a place that another member has taken"
+
 // whyNot returns why a former member must not be taken back; empty: it may. A member that knows
 // none of the running ones in its place may have been written to without them, and their bitmap
 // does not have what changed then.
@@ -161,7 +166,7 @@ func whyNot(sb md.Superblock, running []md.Superblock, s array.State) string {
 	case slices.ContainsFunc(s.Members, func(m array.MemberState) bool {
 		return m.Slot == int(slot) && !m.Is("faulty") && m.Device != ""
 	}):
-		return "has a place that another member has taken"
+		return placeTaken
 	}
 	return ""
 }
@@ -187,26 +192,30 @@ func (m *Members) tell(name, device, why string) {
 	}
 }
 
-// take takes a member back. A spare, and one that has missed too much, is written anew as a whole.
-func (m *Members) take(name string, d *blockdev.Device, sb md.Superblock) error {
+// take takes a member back. A spare, and one that has missed too much, is written anew as a whole;
+// that one is not if it has a rival: the rival's data may be what the array lacks.
+func (m *Members) take(name string, f former, rival string) (took bool, err error) {
+	d, sb := f.device, f.sb
 	number, slot := array.Number(d.Number), role(sb, sb.Number)
 	if slot == md.RoleSpare {
-		err := m.Arrays.Add(name, number)
-		if err == nil {
+		if err = m.Arrays.Add(name, number); err == nil {
 			m.Log.Infof("array %s: %s is back, a spare", name, d.Name)
 		}
-		return m.unless(err, name, number)
+		return err == nil, m.unless(err, name, number)
 	}
-	err := m.Arrays.ReAdd(name, number, sb.Number, int(slot))
+	err = m.Arrays.ReAdd(name, number, sb.Number, int(slot))
 	switch {
 	case err == nil:
 		m.Log.Infof("array %s: %s is back: what has changed meanwhile is written to it", name, d.Name)
+	case errors.Is(err, array.ErrTooOld) && rival != "":
+		m.tell(name, d.Name, "has missed too much, and its place is that of "+rival+" too")
+		return false, nil
 	case errors.Is(err, array.ErrTooOld):
 		if err = m.Arrays.Add(name, number); err == nil {
 			m.Log.Warnf("array %s: %s is back, and has missed too much: all of it is written anew", name, d.Name)
 		}
 	}
-	return m.unless(err, name, number)
+	return err == nil, m.unless(err, name, number)
 }
 
 // unless returns an error unless the array has the member: mdadm may have added it, by a rule of
