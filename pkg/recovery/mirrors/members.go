@@ -101,22 +101,23 @@ func (m *Members) refresh(name string, s array.State, disks []*blockdev.Device) 
 	return changed, errors.Join(errs...)
 }
 
-// running reads the superblocks of the members that the array runs with, on the disks; none: no
-// session has any. The array's UUID is in them; the kernel shows it in sysfs in newer versions
-// only.
+// running reads the superblocks of the members that the array runs with, on the disks and on those
+// of no session; none: a foreign array. The array's UUID is in them; the kernel shows it in sysfs in
+// newer versions only.
 func (m *Members) running(s array.State, disks []*blockdev.Device) (all []md.Superblock, err error) {
 	ours := false
 	failed := errors.New("no member that is in sync can be read")
+	isLUN := func(d *blockdev.Device) bool { return d.LUN != nil }
 	for _, member := range s.Members {
 		if !member.Is("in_sync") || member.Is("faulty") || member.Device == "" {
 			continue
 		}
 		d, err := blockdev.Read(m.Sys, member.Device)
-		if err != nil || !slices.ContainsFunc(d.Disks(), func(below *blockdev.Device) bool { return below.LUN != nil }) {
+		if err != nil {
 			continue
 		}
-		ours = true
-		if slices.ContainsFunc(d.Disks(), func(below *blockdev.Device) bool { return below.LUN != nil && !below.In(disks) }) {
+		ours = ours || slices.ContainsFunc(d.Disks(), isLUN)
+		if slices.ContainsFunc(d.Disks(), func(below *blockdev.Device) bool { return isLUN(below) && !below.In(disks) }) {
 			continue // it would be waited for
 		}
 		sb, err := m.Read(d.Name, d.Size)

@@ -181,6 +181,13 @@ func TestMembers(t *testing.T) {
 		}, reAdd + ", re-add 8:16 number 1 slot 1", "array md0: sdb1 has missed too much, and its place is that of sdb too" + left + "\narray md0: sdb is back: what has changed meanwhile is written to it", ""},
 		"two for a place": {func(a *arrays) { a.copy(1) }, reAdd, "array md0: sdb1 is back: what has changed meanwhile is written to it\n" +
 			"array md0: sdb has a place that another member has taken" + strings.ReplaceAll(left, "sdb1", "sdb") + "\narray md0: sdb1 is back: what has changed meanwhile is written to it", ""},
+		"on a local disk": {func(a *arrays) {
+			a.write("devices/ata1/block/vda/dev", "253:0\n")
+			a.write("devices/ata1/block/vda/size", "4096\n")
+			a.link("devices/ata1/block/vda", "class/block/vda")
+			a.super["vda"] = a.super["sda1"]
+			a.state.Members[0].Device, a.disks = "vda", a.disks[1:]
+		}, reAdd, "array md0: sdb1 is back: what has changed meanwhile is written to it", ""},
 		"no degraded":                 {func(a *arrays) { a.state.Degraded = 0 }, "none", "", ""},
 		"of other disks":              {func(a *arrays) { a.state.Members = nil }, "none", "", ""},
 		"no live member":              {func(a *arrays) { delete(a.super, "sda1") }, "none", "", "array md0: no member that is in sync can be read"},
