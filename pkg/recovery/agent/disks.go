@@ -29,7 +29,7 @@ func (w *worker) diskSessions() []disks.Session {
 
 // covered reports whether all that is in use above a session's disks works without them now.
 func (w *worker) covered(sid uint32) bool {
-	return w.rule != nil && w.rule.Use(sid, w.downSessions()).Covered()
+	return w.use != nil && w.use(sid, w.downSessions()).Covered()
 }
 
 // disksChanged saves the disk keeper's state, and the recovery time-outs of the sessions, which it

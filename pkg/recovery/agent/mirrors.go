@@ -17,9 +17,9 @@ import (
 
 // newMirrors makes the keeper of mirrors and what takes their members back, for newWorker.
 func (w *worker) newMirrors() {
-	w.rule = &redundancy.Rule{Sys: "/sys", Proc: "/proc", Maps: redundancy.DeviceMapper("/sys")}
+	w.use = (&redundancy.Rule{Sys: "/sys", Proc: "/proc", Maps: redundancy.DeviceMapper("/sys")}).Use
 	w.mirrors = mirrors.New(mirrors.Config{
-		Timeout: w.state.MirrorTimeout, Use: w.rule.Use, Down: w.downSessions, Replace: w.replaceSession, Continue: w.continueReplacing, Log: w.log,
+		Timeout: w.state.MirrorTimeout, Use: w.use, Down: w.downSessions, Replace: w.replaceSession, Continue: w.continueReplacing, Log: w.log,
 	})
 	w.repairs = mirrors.NewRepairer(mirrors.RepairConfig{
 		Sys: "/sys", Changed: func() { w.disks.Wake() }, Log: w.log,

@@ -50,6 +50,9 @@ func (w *worker) replaceSession(sid uint32, arrays []string) (uint32, error) {
 	if _, err := w.sys.Session(sid, "state"); err != nil || w.up(sid) { // another program ended it, or a login has succeeded
 		return 0, w.giveBack(old)
 	}
+	if !w.use(sid, w.downSessions()).Covered() { // another leg has failed since, while Remove waited for a login to end
+		return 0, w.giveBack(old)
+	}
 	r := &Replacing{SID: sid, Worker: os.Getpid(), LUNs: w.lunsOf(old), Arrays: arrays[:min(len(arrays), maxArrays)]}
 	w.note(r)
 	ctx, cancel := context.WithTimeout(context.Background(), endTime)
@@ -233,7 +236,7 @@ func (w *worker) checkLegs() {
 	w.mu.Lock()
 	legs := slices.Clone(w.state.Legs)
 	w.mu.Unlock()
-	back := slices.DeleteFunc(legs, func(l Leg) bool { return !w.up(l.SID) || w.rule.Use(l.SID, nil).Idle() })
+	back := slices.DeleteFunc(legs, func(l Leg) bool { return !w.up(l.SID) || w.use(l.SID, nil).Idle() })
 	if len(back) == 0 {
 		return
 	}

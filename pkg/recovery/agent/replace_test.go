@@ -16,6 +16,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel/kerneltest"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery/uplink"
+	"github.com/iscsiroot/iscsiroot/pkg/redundancy"
 	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
@@ -122,6 +123,7 @@ func (r *replaceRig) worker() *worker {
 	}
 	w := &worker{transport: r.wire, log: silent{}, memory: r.memory, state: state, dir: r.dir, sys: kernel.Sysfs(r.sys)}
 	w.uplinks = uplink.New(w.log, nil, func() {})
+	w.use = func(uint32, []uint32) redundancy.Use { return redundancy.Use{Arrays: []string{"md127"}} }
 	cfg := recovery.Config{
 		Events: make(chan kernel.Event), Network: make(chan recovery.Change), Log: w.log, Changed: w.changed, Past: state.past(state.At),
 		Listeners: func() ([]uint32, error) { return nil, nil },
@@ -254,8 +256,9 @@ func TestReplacingFindsItsSession(t *testing.T) {
 	}
 }
 
-// A session that a login has brought back, that another program has ended, or that the shutdown
-// removes is not ended, and none is by a process that ends.
+// A session that a login has brought back, that another program has ended, whose data is on no
+// other disk by then, or that the shutdown removes is not ended, and none is by a process that
+// ends.
 func TestReplaceNothing(t *testing.T) {
 	for name, change := range map[string]func(r *replaceRig, w *worker){
 		"logged in": func(r *replaceRig, _ *worker) {
@@ -268,6 +271,9 @@ func TestReplaceNothing(t *testing.T) {
 			}
 		},
 		"the process ends": func(_ *replaceRig, w *worker) { w.stopReplacing() },
+		"not covered": func(_ *replaceRig, w *worker) {
+			w.use = func(uint32, []uint32) redundancy.Use { return redundancy.Use{Fails: []string{"md127"}} }
+		},
 		"shutdown": func(r *replaceRig, w *worker) {
 			if err := w.releaseSessions(r.t.Context()); err != nil {
 				r.t.Fatal(err)

@@ -129,7 +129,7 @@ type worker struct {
 	disks     *disks.Keeper
 	mirrors   *mirrors.Keeper
 	repairs   *mirrors.Repairer
-	rule      *redundancy.Rule // nil: no session is covered
+	use       func(sid uint32, down []uint32) redundancy.Use // as redundancy.Rule.Use; nil: no session is covered
 	sys       kernel.Sysfs
 	log       recovery.Logger
 	memory    stateMemory
