@@ -42,6 +42,9 @@ type Keeper struct {
 	cfg  Config
 	wake chan struct{} // of one place
 	last string        // the last error that was logged; of Run
+	down []uint32      // the sessions that were down at the last check; of Run
+	back time.Time     // when one of them was seen to be up again; of Run
+	told []uint32      // the sessions about which was logged why they are not ended; of Run
 
 	mu       sync.Mutex // guards the rest; no call is made under it
 	sessions []recovery.Status
@@ -91,27 +94,54 @@ func (k *Keeper) check() time.Duration {
 		return recheck
 	}
 	next := recovery.SurveyEvery
+	down := k.cfg.Down()
+	if slices.ContainsFunc(k.down, func(sid uint32) bool { return !slices.Contains(down, sid) }) {
+		k.back = time.Now()
+	}
+	k.down = down
 	k.mu.Lock()
 	all, age := k.sessions, time.Since(k.at)
 	k.mu.Unlock()
 	for _, s := range all {
-		if s.Up || s.Ended || s.Passive || k.cfg.Timeout == 0 {
+		if s.Up || s.Ended || k.cfg.Timeout == 0 {
+			k.told = slices.DeleteFunc(k.told, func(sid uint32) bool { return sid == s.SID })
+			continue
+		}
+		if s.Passive {
 			continue
 		}
 		if left := k.cfg.Timeout - s.Tried - age; left > 0 {
 			next = min(next, left)
 			continue
 		}
-		use := k.cfg.Use(s.SID, k.cfg.Down())
+		use := k.cfg.Use(s.SID, down)
 		if use.Idle() {
 			continue
 		}
 		next = min(next, recheck)
-		if use.Covered() {
+		switch {
+		case !use.Covered():
+			k.tell(s, use.Fails)
+		case time.Since(k.back) >= k.cfg.Timeout: // a target may log in before its disks work
 			k.replace(s, s.Down+age, use.Arrays)
+			down = k.cfg.Down()
+			k.down = down
 		}
 	}
 	return next
+}
+
+// tell logs why a session is not ended, once in an outage.
+func (k *Keeper) tell(s recovery.Status, fails []string) {
+	if slices.Contains(k.told, s.SID) {
+		return
+	}
+	k.told = append(k.told, s.SID)
+	verb := "is"
+	if len(fails) > 1 {
+		verb = "are"
+	}
+	k.cfg.Log.Warnf("session %d to %s: not ended: %s %s in use and cannot work without its disks", s.SID, s.Name, strings.Join(fails, ", "), verb)
 }
 
 // replace ends a session.

@@ -175,8 +175,8 @@ func TestShortOutage(t *testing.T) {
 	})
 }
 
-// While both legs are down none is ended, however long that is. When one comes back, the other one
-// is, soon.
+// While both legs are down none is ended, however long that is. When one comes back, and stays, the
+// other one is.
 func TestBothLegsDown(t *testing.T) {
 	inTime(t, timeout, func(r *rig) {
 		r.set(2, false)
@@ -185,8 +185,14 @@ func TestBothLegsDown(t *testing.T) {
 		time.Sleep(time.Hour)
 		r.ended("both down")
 		r.set(2, true)
-		time.Sleep(recheck)
+		time.Sleep(timeout - recheck)
+		r.ended("one is back, and may not work yet")
+		time.Sleep(2 * recheck)
 		r.ended("one is back", 1)
+		want := []string{"session 1 to iqn.t:1: not ended: md0 is in use and cannot work without its disks", "session 2 to iqn.t:2: not ended: md0 is in use and cannot work without its disks"}
+		if got := slices.Sorted(slices.Values(r.log[:2])); !slices.Equal(got, want) || len(r.log) != 4 {
+			t.Errorf("log\n%s", strings.Join(r.log, "\n"))
+		}
 	})
 }
 
