@@ -107,10 +107,11 @@ func (k *Keeper) check() time.Duration {
 			k.told = slices.DeleteFunc(k.told, func(sid uint32) bool { return sid == s.SID })
 			continue
 		}
-		if s.Passive {
-			continue
+		tried := s.Tried
+		if s.Passive { // the agent does not try
+			tried = s.Down
 		}
-		if left := k.cfg.Timeout - s.Tried - age; left > 0 {
+		if left := k.cfg.Timeout - tried - age; left > 0 {
 			next = min(next, left)
 			continue
 		}
@@ -122,6 +123,8 @@ func (k *Keeper) check() time.Duration {
 		switch {
 		case !use.Covered():
 			k.tell(s, use.Fails)
+		case s.Passive:
+			k.tellPassive(s, use.Arrays)
 		case time.Since(k.back) >= k.cfg.Timeout: // a target may log in before its disks work
 			k.replace(s, s.Down+age, use.Arrays)
 			down = k.cfg.Down()
@@ -131,12 +134,27 @@ func (k *Keeper) check() time.Duration {
 	return next
 }
 
+// first reports whether nothing was logged in this outage about why a session is not ended.
+func (k *Keeper) first(sid uint32) bool {
+	if slices.Contains(k.told, sid) {
+		return false
+	}
+	k.told = append(k.told, sid)
+	return true
+}
+
+// tellPassive logs that a session is not ended because another program has it, once in an outage.
+func (k *Keeper) tellPassive(s recovery.Status, arrays []string) {
+	if k.first(s.SID) {
+		k.cfg.Log.Warnf("session %d to %s: not ended: iscsid is to log it in, and iscsi_mirror_tmo has no effect on it: %s may wait for its disks: stop iscsid", s.SID, s.Name, strings.Join(arrays, ", "))
+	}
+}
+
 // tell logs why a session is not ended, once in an outage.
 func (k *Keeper) tell(s recovery.Status, fails []string) {
-	if slices.Contains(k.told, s.SID) {
+	if !k.first(s.SID) {
 		return
 	}
-	k.told = append(k.told, s.SID)
 	verb := "is"
 	if len(fails) > 1 {
 		verb = "are"

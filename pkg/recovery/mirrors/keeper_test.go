@@ -223,6 +223,10 @@ func TestNotEnded(t *testing.T) {
 		r.set(2, false)
 		time.Sleep(time.Hour)
 		r.ended("iscsid is to log it in")
+		want := "session 2 to iqn.t:2: not ended: iscsid is to log it in, and iscsi_mirror_tmo has no effect on it: md0 may wait for its disks: stop iscsid"
+		if len(r.log) != 2 || r.log[1] != want {
+			t.Errorf("log\n%s", strings.Join(r.log, "\n"))
+		}
 	})
 	inTime(t, 0, func(r *rig) {
 		r.set(2, false)
