@@ -1,6 +1,7 @@
 package mirrors
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -8,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -271,4 +274,25 @@ func TestRepairer(t *testing.T) {
 	if changed != 4 || !slices.Equal(a.log, []string{"mirrors: busy"}) {
 		t.Errorf("changed %d times, log %q", changed, a.log)
 	}
+}
+
+// Wakes that follow each other closely do not put the check off.
+func TestRepairerWakes(t *testing.T) {
+	a := newArrays(t)
+	synctest.Test(t, func(t *testing.T) {
+		one := &refresher{}
+		r := NewRepairer(RepairConfig{Sys: a.sys, Refreshers: []Refresher{one}, Changed: func() {}, Log: a})
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { defer close(ended); r.Run(ctx) }()
+		for range 10 {
+			r.Update([]recovery.Status{{SID: 1, Up: true}})
+			time.Sleep(repairSettles / 2)
+		}
+		cancel()
+		<-ended
+		if len(one.disks) != 1 {
+			t.Errorf("looked %d times", len(one.disks))
+		}
+	})
 }

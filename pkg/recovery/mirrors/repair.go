@@ -81,11 +81,16 @@ func (r *Repairer) Wake() {
 func (r *Repairer) Run(ctx context.Context) {
 	next := time.NewTimer(repairSettles)
 	defer next.Stop()
+	soon := true // the timer is not to be set back: wakes that never end would put the check off
 	for {
 		select {
 		case <-r.wake:
-			next.Reset(repairSettles)
+			if !soon {
+				next.Reset(repairSettles)
+			}
+			soon = true
 		case <-next.C:
+			soon = false
 			if !r.check() {
 				next.Reset(repairAgain)
 			}
