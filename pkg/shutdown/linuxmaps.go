@@ -86,8 +86,8 @@ const (
 	cleanEvery = 50 * time.Millisecond
 )
 
-// awaitClean waits until the arrays on the sessions' disks, to which nothing is written any more, are
-// marked as clean, or cannot be.
+// awaitClean waits until the arrays on the sessions' disks, to which nothing is written any more,
+// are marked as clean, or cannot be.
 func (l *linux) awaitClean() {
 	for since := time.Now(); time.Since(since) < cleanWait && l.unclean(); time.Sleep(cleanEvery) {
 	}

@@ -65,8 +65,8 @@ func (w *worker) replaceSession(sid uint32, arrays []string) (uint32, error) {
 
 // stopReplacing waits for a replacement that is under way, and has none begin. A process must not
 // end while the kernel ends a session for it: the kernel drops the signals of the thread meanwhile,
-// also the one that ends it with the process, which is there for good then (drivers/scsi/libiscsi.c:
-// iscsi_host_remove, flush_signals).
+// also the one that ends it with the process, which is there for good then
+// (drivers/scsi/libiscsi.c: iscsi_host_remove, flush_signals).
 func (w *worker) stopReplacing() {
 	w.replacing.Lock()
 	defer w.replacing.Unlock()

@@ -121,8 +121,9 @@ func (k *Keeper) check() time.Duration {
 		}
 		next = min(next, recheck)
 		switch {
-		case !use.Covered():
+		case !use.Covered() && len(use.Arrays) > 0:
 			k.tell(s, use.Fails)
+		case !use.Covered(): // as with one disk: that the session is down is logged
 		case s.Passive:
 			k.tellPassive(s, use.Arrays)
 		case time.Since(k.back) >= k.cfg.Timeout: // a target may log in before its disks work

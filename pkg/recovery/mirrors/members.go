@@ -43,7 +43,8 @@ func (m *Members) Refresh(disks []*blockdev.Device) (changed bool, err error) {
 	var errs []error
 	for _, name := range names {
 		s, err := m.Arrays.State(name)
-		// The kernel notes only at the next I/O that a member's device is gone (RemoveFailed).
+		// The kernel notes only at the next I/O that a member's device is gone
+		// (RemoveFailed).
 		gone := func(m array.MemberState) bool { return m.Device == "" }
 		if err != nil || s.Degraded == 0 && !slices.ContainsFunc(s.Members, gone) {
 			continue
@@ -102,8 +103,8 @@ func (m *Members) refresh(name string, s array.State, disks []*blockdev.Device) 
 }
 
 // running reads the superblocks of the members that the array runs with, on the disks and on those
-// of no session; none: a foreign array. The array's UUID is in them; the kernel shows it in sysfs in
-// newer versions only.
+// of no session; none: a foreign array. The array's UUID is in them; the kernel shows it in sysfs
+// in newer versions only.
 func (m *Members) running(s array.State, disks []*blockdev.Device) (all []md.Superblock, err error) {
 	ours := false
 	failed := errors.New("no member that is in sync can be read")
