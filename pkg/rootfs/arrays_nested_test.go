@@ -159,7 +159,7 @@ func TestArrayLacksAnArray(t *testing.T) {
 	upper.device, upper.slot, upper.at = "sdc", 1, 0
 	k.add(upper)
 	k.write("sdc", upper.dataOffset(), sb)
-	if _, err := k.find(st); !absent(err) || !absenceOf(err).degradable() || k.arrayNames() != "" {
+	if _, err := k.find(st); len(degradables(err)) == 0 || k.arrayNames() != "" {
 		t.Errorf("%v, runs %q", err, k.arrayNames())
 	}
 	st.degraded = true
@@ -227,7 +227,7 @@ func TestArrayIsRefused(t *testing.T) {
 		st, k := arrayDisks(t, 3, "root=/dev/md/root")
 		tt.make(k)
 		_, err := k.find(st)
-		if a := absenceOf(err); a == nil || a.degradable() || !strings.Contains(err.Error(), tt.text) || k.arrayNames() != "" {
+		if a := absenceOf(err); a == nil || len(degradables(err)) > 0 || !strings.Contains(err.Error(), tt.text) || k.arrayNames() != "" {
 			t.Errorf("%v, runs %q, want %q", err, k.arrayNames(), tt.text)
 		}
 		var missing *notFoundError
@@ -269,7 +269,7 @@ func TestArrayCannotBeRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := k.find(st)
-	if a := absenceOf(err); a == nil || !a.degradable() {
+	if a := absenceOf(err); a == nil || len(degradables(err)) == 0 {
 		t.Errorf("%v", err)
 	}
 }

@@ -6,6 +6,7 @@
 // system can start ([Storage.Check]).
 //
 // The order in which the LUNs of the targets are searched for root, and when they are detached
-// again, is described in luns.go; how long temporary errors are waited for, in temporary.go; the
-// mount of a journal that cannot be replayed, in journal.go.
+// again, is described in luns.go; how long temporary errors are waited for, in temporary.go; how
+// long members that an array can do without, in lack.go; the mount of a journal that cannot be
+// replayed, in journal.go.
 package rootfs

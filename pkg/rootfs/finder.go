@@ -107,16 +107,6 @@ func errorAs[T error](err error) bool {
 	return errors.As(err, &target)
 }
 
-// degradable reports whether an array or a volume is missing only because it lacks members that it
-// could do without.
-func (a *absence) degradable() bool {
-	return slices.ContainsFunc(a.causes, func(err error) bool {
-		var volume *lvm.MissingError
-		var array *md.MissingError
-		return errors.As(err, &volume) && volume.Degradable || errors.As(err, &array) && array.Degradable
-	})
-}
-
 // together joins the errors of two parts of a search, both without a device.
 func together(a, b error) error {
 	all, more := absenceOf(a), absenceOf(b)

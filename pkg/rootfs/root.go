@@ -47,18 +47,18 @@ func (st *Storage) findRoot(ctx context.Context) error {
 
 // whileTargetsCome searches until a device is found, as long as a login is still tried: the device
 // may be on that target. A volume that can do without the members that are missing is activated
-// without them after degradedWait.
+// without them after degradedWait, see lack.go.
 func (st *Storage) whileTargetsCome(ctx context.Context, search func() error) error {
-	st.degraded = false
-	began := time.Now()
+	st.degraded, st.lack = false, lack{}
 	for {
+		st.noteLogins()
 		changed := st.Sessions.Changed()
 		waits := st.Sessions.Waiting()
 		err := search()
 		if ctx.Err() != nil {
 			return err // members were not read
 		}
-		if st.degradable(err) && (len(waits) == 0 || time.Since(began) >= degradedWait) {
+		if st.degradable(err) && len(waits) == 0 || st.degradedDue(err) && !closed(changed) {
 			st.Log.Warnf("%v: activating it without them", err)
 			st.degraded = true
 			continue
@@ -74,25 +74,25 @@ func (st *Storage) whileTargetsCome(ctx context.Context, search func() error) er
 	}
 }
 
-// degradable reports whether a search has failed only because a volume lacks members that it can do
-// without, and those are still waited for.
-func (st *Storage) degradable(err error) bool {
-	a := absenceOf(err)
-	return a != nil && a.degradable() && !st.degraded
+// closed reports whether a channel to which nothing is sent is closed.
+func closed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
 }
 
-// degradedWait is for how long the members of a raid volume that can do without them are waited
-// for, where their target may still come: mdadm's last resort has the same time.
-const degradedWait = 30 * time.Second
-
 // waitTarget waits until changed is closed: another target is logged in, or was given up; not
-// longer than rd.timeout= allows, nor, for members that a volume can do without, than degradedWait.
+// longer than rd.timeout= allows, nor, for members that a volume can do without, than degradedWait
+// allows.
 func (st *Storage) waitTarget(ctx context.Context, changed <-chan struct{}, reason error) bool {
 	late := make(<-chan time.Time)
 	limit := ""
-	if st.degradable(reason) {
-		late = time.After(degradedWait)
-		limit = fmt.Sprintf(" for %d s, then it is activated without them", int(degradedWait.Seconds()))
+	if left, ok := st.degradedIn(reason); ok {
+		late = time.After(left)
+		limit = fmt.Sprintf(" for %d s (%d s left), then it is activated without them", seconds(degradedWait), seconds(left))
 	}
 	for _, i := range st.Sessions.Waiting() {
 		st.Log.Warnf("%v: waiting for target %s%s", reason, st.Sessions.List()[i].Target, limit)
@@ -158,23 +158,25 @@ func (st *Storage) searchRoot(ctx context.Context, p *rootSearch, f finder, limi
 // that cannot be root does not change. reason is the error of the last attempt.
 func (st *Storage) waitRoot(ctx context.Context, f finder, limit time.Duration, reason error) error {
 	began := time.Now()
-	if st.degradable(reason) {
-		limit = min(limit, degradedWait) // rootwait has no limit
-	}
 	n := sequence.RetryLog{Log: st.Log, Step: "root"}
 	st.Log.Infof("%v: waiting for it", reason)
 	for {
+		st.noteLogins()
 		changed := st.Sessions.Changed()
 		left := limit - time.Since(began)
+		if due, ok := st.degradedIn(reason); ok {
+			left = min(left, due) // rootwait has no limit
+		}
 		err := st.tryRoot(ctx, f, min(max(left, 0), sequence.SecondLine), changed)
 		switch {
 		case err == nil:
 			n.Succeeded()
 			return nil
-		case !absent(err), ctx.Err() != nil, time.Since(began) >= limit:
+		case !absent(err), ctx.Err() != nil, time.Since(began) >= limit, st.degradedDue(err):
 			return err
 		}
 		n.Failed(err)
+		reason = err
 	}
 }
 
@@ -199,6 +201,7 @@ func (st *Storage) tryRoot(ctx context.Context, f finder, limit time.Duration, c
 		}
 		st.newDisks()
 		last = f.all()
+		st.noteLack(last)
 		if absent(last) {
 			return false, nil
 		}

@@ -75,6 +75,7 @@ type Storage struct {
 	arrays           arrays.Kernel      // of a test; nil: the kernel itself
 	startedArrays    map[string]bool    // of the kernel's arrays those that a search has started
 	degraded         bool               // arrays and volumes are activated without the members that they can do without
+	lack             lack               // until then: since when those are missing
 	calls            calls.Set
 	root             Volume // by the last search for root
 }

@@ -106,13 +106,14 @@ func (st *Storage) newRootSearch(what string) *rootSearch {
 }
 
 // try searches, and as long as disks could not be read it probes them and searches again, until
-// root is found or the limit is over.
+// root is found, the limit is over, or root is on what can do without them and has waited for them
+// long enough.
 func (p *rootSearch) try(ctx context.Context, search func() error) error {
 	var pause sequence.Backoff
 	for {
 		err := search()
 		list := unreadOf(err)
-		if len(list) == 0 || ctx.Err() != nil || p.over() {
+		if len(list) == 0 || ctx.Err() != nil || p.over() || p.st.degradedDue(err) {
 			if err == nil {
 				p.retry.Succeeded()
 			}
