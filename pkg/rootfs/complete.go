@@ -37,11 +37,13 @@ func (st *Storage) complete(ctx context.Context, p paths) {
 // with members of what is in use stay attached.
 func (st *Storage) adopt(ctx context.Context, p paths, disks []*blockdev.Device) {
 	sk := stand(ctx, p, []blockdev.Layer{&partitions{p.sys}}, disks)
+	r := &reads{st: st, ctx: ctx}
+	defer r.end()
 	var all []*blockdev.Assembly
 	for _, a := range st.active {
 		all = append(all, &a.assembly)
 	}
-	for _, d := range st.volumeLayer(ctx, p, volumes.Filter{}).Complete(all, sk.devices) {
+	for _, d := range st.volumeLayer(r, p, volumes.Filter{}).Complete(all, sk.devices) {
 		st.Log.Infof("%s is a physical volume of a volume group in use: it stays attached", d.Name)
 	}
 }

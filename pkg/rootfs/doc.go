@@ -7,6 +7,6 @@
 //
 // The order in which the LUNs of the targets are searched for root, and when they are detached
 // again, is described in luns.go; how long temporary errors are waited for, in temporary.go; how
-// long members that an array can do without, in lack.go; the mount of a journal that cannot be
-// replayed, in journal.go.
+// long members that an array can do without, in lack.go; the reads of a disk whose session goes
+// down end by reads.go; the mount of a journal that cannot be replayed, in journal.go.
 package rootfs

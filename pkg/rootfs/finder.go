@@ -193,7 +193,9 @@ func (st *Storage) lookInVolumes(ctx context.Context, p paths, disks []*blockdev
 // lookWith looks for an init on devices of one kind, with these arrays and volumes, and returns
 // which other volumes it tried to activate. What was activated stays only if root stands on it.
 func (st *Storage) lookWith(ctx context.Context, p paths, disks []*blockdev.Device, want wants, kind kind) (tried []string, err error) {
-	sk := st.stackOf(ctx, p, disks, want)
+	r := &reads{st: st, ctx: ctx}
+	defer r.end()
+	sk := st.stackOf(ctx, p, disks, want, r)
 	devices, err := sk.likely(disks, kind)
 	if err == nil {
 		err = st.lookForInit(ctx, devices)
@@ -217,7 +219,9 @@ func (st *Storage) lookWith(ctx context.Context, p paths, disks []*blockdev.Devi
 // choose returns the device that was found. Of several copies it is the first that holds an init.
 func (st *Storage) choose(ctx context.Context, want bootspec.Device, devices []*blockdev.Device) error {
 	if len(devices) == 1 {
-		c, err := st.probe(ctx, devices[0])
+		r := &reads{st: st, ctx: ctx}
+		defer r.end()
+		c, err := st.probe(r.on(devices[0].Name), devices[0])
 		st.root = c
 		return err
 	}

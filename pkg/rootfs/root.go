@@ -217,8 +217,10 @@ func (st *Storage) tryRoot(ctx context.Context, f finder, limit time.Duration, c
 // lookForInit returns the first device with a file system with an init.
 func (st *Storage) lookForInit(ctx context.Context, devices []*blockdev.Device) error {
 	none := &noInitError{where: st.Sessions.Names()}
+	r := &reads{st: st, ctx: ctx}
+	defer r.end()
 	for _, d := range devices {
-		c, err := st.probe(ctx, d)
+		c, err := st.probe(r.on(d.Name), d)
 		if err == nil {
 			err = st.look(ctx, c)
 		}

@@ -107,7 +107,7 @@ func (st *Storage) is(d *blockdev.Device, i int, want bootspec.Device) bool {
 func (st *Storage) searchNames(ctx context.Context, p paths, disks []*blockdev.Device, want bootspec.Device) ([]*blockdev.Device, error) {
 	var out []*blockdev.Device
 	missing := &notFoundError{want: want}
-	standing := st.stackOf(ctx, p, disks, wants{})
+	standing := st.stackOf(ctx, p, disks, wants{}, nil)
 	for i, d := range disks {
 		devices, err := standing.on(d)
 		if err != nil {
@@ -153,11 +153,18 @@ func (st *Storage) searchInside(ctx context.Context, p paths, disks []*blockdev.
 func (st *Storage) searchWith(ctx context.Context, p paths, disks []*blockdev.Device, want bootspec.Device, w wants) (out []*blockdev.Device, hidden bool, err error) {
 	var all []*blockdev.Device
 	missing := &notFoundError{want: want, any: st.Spec.Root.AnyDisk.V}
-	standing := st.stackOf(ctx, p, disks, w)
+	r := &reads{st: st, ctx: ctx}
+	defer r.end()
+	standing := st.stackOf(ctx, p, disks, w, r)
 	defer func() { st.deactivateOthers(ctx, out) }()
 	for _, d := range disks {
+		read := r.on(d.Name)
+		if err := read.Err(); err != nil && ctx.Err() == nil {
+			missing.unread = append(missing.unread, unread{d.Name, fmt.Errorf("is not read: %w", err)})
+			continue // what stands on it may stand on others too
+		}
 		end := sequence.Blocking(ctx, "reading the partitions and superblocks of "+d.Name)
-		found, err := standing.inspect(ctx, p, d)
+		found, err := standing.inspect(read, p, d)
 		end()
 		if errors.Is(err, blockdev.ErrNoTable) {
 			st.Log.Debugf("%v", err)

@@ -151,17 +151,18 @@ type wants struct {
 }
 
 // stackOf runs the layers over disks, and notes what was activated. An array or a volume may stand
-// on other disks too, so where a search wants some, all disks are looked at.
-func (st *Storage) stackOf(ctx context.Context, p paths, disks []*blockdev.Device, want wants) *stack {
+// on other disks too, so where a search wants some, all disks are looked at. The reads are the
+// search's.
+func (st *Storage) stackOf(ctx context.Context, p paths, disks []*blockdev.Device, want wants, r *reads) *stack {
 	all := []blockdev.Layer{&partitions{p.sys}}
 	var array *arrays.Layer
 	var lv *volumes.Layer
 	if !want.arrays.None() {
-		array = st.arrayLayer(ctx, p, want.arrays)
+		array = st.arrayLayer(r, p, want.arrays)
 		all = append(all, array)
 	}
 	if !want.volumes.None() {
-		lv = st.volumeLayer(ctx, p, want.volumes)
+		lv = st.volumeLayer(r, p, want.volumes)
 		all = append(all, lv)
 	}
 	if len(all) > 1 {

@@ -35,7 +35,8 @@ type Sessions interface {
 	Later(i int, work func(context.Context))
 	// Down names those that have lost their connection; "": none has.
 	Down() string
-	// WaitDown waits until one has been down for a while.
+	// WaitDown waits until one has been down for a while. If it has, it returns nil also with a
+	// ctx that has ended.
 	WaitDown(ctx context.Context, i int) error
 	// RepeatIfLost does work that sends commands to the target, and repeats it while the
 	// session was lost in between. lost reports that it was lost before.

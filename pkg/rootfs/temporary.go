@@ -38,10 +38,10 @@ func unreadOn(d *blockdev.Device, err error) []unread {
 var temporaryErrors = []error{unix.EIO, unix.ENXIO, unix.ENODEV, unix.ENOMEDIUM, unix.EAGAIN, unix.ETIMEDOUT, unix.ENOLINK, unix.EREMOTEIO, unix.EBADE}
 
 // temporary reports whether an error of a read or an open may be temporary. Those of mount(2) have
-// no path, and other meanings.
+// no path, and other meanings. That a session is down is temporary too.
 func temporary(err error) bool {
 	var path *fs.PathError
-	return errors.As(err, &path) && slices.ContainsFunc(temporaryErrors, func(p error) bool { return errors.Is(path.Err, p) })
+	return errorAs[*downError](err) || errors.As(err, &path) && slices.ContainsFunc(temporaryErrors, func(p error) bool { return errors.Is(path.Err, p) })
 }
 
 // unreadError is a device that was found and could not be read.
@@ -161,8 +161,8 @@ func (st *Storage) probeAgain(ctx context.Context, list []unread) {
 			continue // a LUN that is not counted yet is scanned again
 		}
 		i := st.sessionOf(disks[at])
-		if i < 0 {
-			continue // its session is created again
+		if i < 0 || st.down(i) {
+			continue // its session is created again, or is down
 		}
 		limited, cancel := context.WithTimeout(ctx, readyLimit)
 		s := st.Sessions.List()[i]

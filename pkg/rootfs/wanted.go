@@ -1,7 +1,6 @@
 package rootfs
 
 import (
-	"context"
 	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
@@ -75,16 +74,16 @@ func (st *Storage) volumeKernel() volumes.Kernel {
 }
 
 // volumeLayer returns the layer of the volumes that a search wants.
-func (st *Storage) volumeLayer(ctx context.Context, p paths, want volumes.Filter) *volumes.Layer {
-	return &volumes.Layer{Sys: p.sys, Dev: p.dev, Want: want, Kernel: st.volumeKernel(), Open: opener(ctx), Temporary: temporary, Warnf: st.Log.Warnf}
+func (st *Storage) volumeLayer(r *reads, p paths, want volumes.Filter) *volumes.Layer {
+	return &volumes.Layer{Sys: p.sys, Dev: p.dev, Want: want, Kernel: st.volumeKernel(), Open: r.open, Temporary: temporary, Warnf: st.Log.Warnf}
 }
 
 // arrayLayer returns the layer of the arrays that a search wants.
-func (st *Storage) arrayLayer(ctx context.Context, p paths, want arrays.Filter) *arrays.Layer {
+func (st *Storage) arrayLayer(r *reads, p paths, want arrays.Filter) *arrays.Layer {
 	if st.startedArrays == nil {
 		st.startedArrays = map[string]bool{}
 	}
-	return &arrays.Layer{Sys: p.sys, Dev: p.dev, Want: want, Mine: st.startedArrays, Kernel: st.arrayKernel(), Open: opener(ctx), Temporary: temporary, Warnf: st.Log.Warnf}
+	return &arrays.Layer{Sys: p.sys, Dev: p.dev, Want: want, Mine: st.startedArrays, Kernel: st.arrayKernel(), Open: r.open, Temporary: temporary, Warnf: st.Log.Warnf}
 }
 
 // Made returns what the volumes in use are made of, each device once, the lowest first, and the
