@@ -60,6 +60,7 @@ var linked = map[string]string{
 	"pkg/rootfs":           "finds root and mounts it",
 	"pkg/rootfs/arrays":    "finds root's md array and starts it",
 	"pkg/rootfs/calls":     "the system calls that wait for a target",
+	"pkg/rootfs/reads":     "reads that end with their session",
 	"pkg/rootfs/volumes":   "finds root's logical volume and activates it",
 	"pkg/udevdb":           "tells the real system's udev of root's logical volume",
 	"pkg/runstate":         "the files below /run/iscsiroot",

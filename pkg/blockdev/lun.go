@@ -130,3 +130,21 @@ func lunOfDisk(link string) *LUN {
 	}
 	return &LUN{Session: uint32(sid), Number: n, Disk: dirs[at+4], Address: dirs[at+2]}
 }
+
+// Describe describes a logical unit. sys is the mount point of sysfs.
+func (u LUN) Describe(sys string) string {
+	if u.Absent {
+		return "without a device"
+	}
+	if !u.IsDisk() {
+		return "not a disk (" + u.TypeText() + ")"
+	}
+	disk, err := Read(sys, u.Disk)
+	switch {
+	case u.Disk == "" || err != nil:
+		return "a disk"
+	case disk.Size == 0:
+		return "a disk that is not ready"
+	}
+	return fmt.Sprintf("a disk of %d MiB", disk.Size>>20)
+}

@@ -104,6 +104,17 @@ func (l LUN) Kernel() uint64 {
 	return n
 }
 
+// KernelNumbers returns the kernel's numbers that a LUN may have. Above 255 a target should use
+// flat space addressing, as tgtd does, and LIO writes the plain number nevertheless (int_to_scsilun
+// in Linux's drivers/scsi/scsi_common.c).
+func (l LUN) KernelNumbers() []uint64 {
+	out := []uint64{l.Kernel()}
+	if n, ok := l.Number(); ok && uint64(n) != l.Kernel() {
+		out = append(out, uint64(n))
+	}
+	return out
+}
+
 // KernelLUN is the reverse of Kernel (int_to_scsilun).
 func KernelLUN(n uint64) LUN { return LUN(LUN(n).Kernel()) }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
+	"github.com/iscsiroot/iscsiroot/pkg/rootfs/reads"
 	"github.com/iscsiroot/iscsiroot/pkg/rootfs/volumes"
 )
 
@@ -29,7 +30,7 @@ func (st *Storage) complete(ctx context.Context, p paths) {
 	}}
 	err := st.newRootSearch("root").onOtherLUNs(ctx, st.lacking(), f)
 	if left := st.lacking(); left != nil {
-		st.Log.Warnf("%v%s: the real system may not activate its other volumes", left, describeUnread(unreadOf(err)))
+		st.Log.Warnf("%v%s: the real system may not activate its other volumes", left, reads.Describe(unreadOf(err)))
 	}
 }
 
@@ -37,8 +38,8 @@ func (st *Storage) complete(ctx context.Context, p paths) {
 // with members of what is in use stay attached.
 func (st *Storage) adopt(ctx context.Context, p paths, disks []*blockdev.Device) {
 	sk := stand(ctx, p, []blockdev.Layer{&partitions{p.sys}}, disks)
-	r := &reads{st: st, ctx: ctx}
-	defer r.end()
+	r := st.newReads(ctx)
+	defer r.End()
 	var all []*blockdev.Assembly
 	for _, a := range st.active {
 		all = append(all, &a.assembly)

@@ -198,17 +198,6 @@ func (st *Storage) scanLUN(ctx context.Context, i int, sc scanner) (luns []block
 	return luns, err
 }
 
-// lunEncodings are the kernel's numbers that a LUN may have. Above 255 a target should use flat
-// space addressing, as tgtd does, and LIO writes the plain number nevertheless (int_to_scsilun in
-// Linux's drivers/scsi/scsi_common.c).
-func lunEncodings(l iscsi.LUN) []uint64 {
-	out := []uint64{l.Kernel()}
-	if n, ok := l.Number(); ok && uint64(n) != l.Kernel() {
-		out = append(out, uint64(n))
-	}
-	return out
-}
-
 // LateDisks finds the disks of a target that came up after the others, or came back. The step
 // "root" adds them. After ctx it ends with the system call that it is in, so that its caller can
 // end the session where that does not return.
@@ -252,7 +241,7 @@ func (st *Storage) newDisks() {
 		}
 		for _, u := range luns {
 			known := newDisk(u).In(st.allDisks())
-			if u.IsDisk() && u.Disk != "" && !known && (!lun.Given() || slices.Contains(lunEncodings(lun.V), u.Number)) {
+			if u.IsDisk() && u.Disk != "" && !known && (!lun.Given() || slices.Contains(lun.V.KernelNumbers(), u.Number)) {
 				*list = append(*list, newDisk(u))
 			}
 		}
@@ -307,7 +296,7 @@ func (st *Storage) noDisk(ctx context.Context, sc scanner, lun bootspec.Value[is
 	}
 	var have []string
 	for _, u := range luns {
-		have = append(have, fmt.Sprintf("lun %v is %s", iscsi.KernelLUN(u.Number), describeUnit(u)))
+		have = append(have, fmt.Sprintf("lun %v is %s", iscsi.KernelLUN(u.Number), u.Describe("/sys")))
 	}
 	seen := "it presents no LUN"
 	if len(have) > 0 {
@@ -317,24 +306,6 @@ func (st *Storage) noDisk(ctx context.Context, sc scanner, lun bootspec.Value[is
 		return sequence.WithHint(fmt.Errorf("target %s has no disk at lun %v: %s", s.Target, lun.V, seen), correctLUN(lun))
 	}
 	return sequence.WithHint(fmt.Errorf("target %s has no disk: %s", s.Target, seen), "map a disk for this initiator at the target")
-}
-
-// describeUnit describes a logical unit.
-func describeUnit(u blockdev.LUN) string {
-	if u.Absent {
-		return "without a device"
-	}
-	if !u.IsDisk() {
-		return "not a disk (" + u.TypeText() + ")"
-	}
-	disk, err := blockdev.Read("/sys", u.Disk)
-	switch {
-	case u.Disk == "" || err != nil:
-		return "a disk"
-	case disk.Size == 0:
-		return "a disk that is not ready"
-	}
-	return fmt.Sprintf("a disk of %d MiB", disk.Size>>20)
 }
 
 // correctLUN returns a hint about a LUN that does not exist, with its source.

@@ -44,13 +44,13 @@ func TestCounted(t *testing.T) {
 }
 
 func TestDescribeUnit(t *testing.T) {
-	if got := describeUnit(blockdev.LUN{Type: 12}); got != "not a disk (SCSI type 12, array controller)" {
+	if got := (blockdev.LUN{Type: 12}).Describe("/sys"); got != "not a disk (SCSI type 12, array controller)" {
 		t.Errorf("a controller is %q", got)
 	}
-	if got := describeUnit(blockdev.LUN{Absent: true}); got != "without a device" {
+	if got := (blockdev.LUN{Absent: true}).Describe("/sys"); got != "without a device" {
 		t.Errorf("a LUN that is not mapped is %q", got)
 	}
-	if got := describeUnit(blockdev.LUN{Disk: "none"}); got != "a disk" {
+	if got := (blockdev.LUN{Disk: "none"}).Describe("/sys"); got != "a disk" {
 		t.Errorf("a disk that goes away is %q", got)
 	}
 }
@@ -64,7 +64,7 @@ func TestLUNEncodings(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := lunEncodings(l); !slices.Equal(got, want) {
+		if got := l.KernelNumbers(); !slices.Equal(got, want) {
 			t.Errorf("%s: %#x, want %#x", text, got, want)
 		}
 	}

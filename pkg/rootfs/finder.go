@@ -11,6 +11,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/lvm"
 	"github.com/iscsiroot/iscsiroot/pkg/md"
+	"github.com/iscsiroot/iscsiroot/pkg/rootfs/reads"
 	"github.com/iscsiroot/iscsiroot/pkg/rootfs/volumes"
 )
 
@@ -28,7 +29,7 @@ type finder struct {
 // absence is the result of a search that found no device: it may appear later.
 type absence struct {
 	seen   []string // the devices that exist
-	unread []unread
+	unread []reads.Unread
 	causes []error // why devices that may be meant cannot be used
 }
 
@@ -62,14 +63,14 @@ func (a *absence) add(sk *stack) {
 		a.addCauses(sk.arrays.Errs)
 		a.seen = append(a.seen, sk.arrays.Seen...)
 		for _, u := range sk.arrays.Unread {
-			a.unread = append(a.unread, unreadOn(u.Device, u.Err)...)
+			a.unread = append(a.unread, reads.UnreadOn(u.Device, u.Err)...)
 		}
 	}
 	if sk.volumes != nil {
 		a.addCauses(sk.volumes.Errs)
 		a.seen = append(a.seen, sk.volumes.Seen...)
 		for _, u := range sk.volumes.Unread {
-			a.unread = append(a.unread, unreadOn(u.Device, u.Err)...)
+			a.unread = append(a.unread, reads.UnreadOn(u.Device, u.Err)...)
 		}
 	}
 }
@@ -80,7 +81,7 @@ func (a *absence) describe() string {
 	for _, err := range a.causes {
 		text += "; " + err.Error()
 	}
-	return text + describeUnread(a.unread)
+	return text + reads.Describe(a.unread)
 }
 
 // hint returns the hint of what is in the way of a volume; "": there is none.
@@ -147,7 +148,7 @@ func (st *Storage) holding(ctx context.Context) finder {
 // which one after the other is activated, then on arrays, and in the volumes on them. Volumes that
 // only the kernel can read come last.
 func (st *Storage) lookOn(ctx context.Context, p paths, disks []*blockdev.Device) error {
-	_, err := st.lookWith(ctx, p, disks, wants{}, ofDisk)
+	_, err := st.lookWith(ctx, p, disks, wants{}, blockdev.OnDisk)
 	if !absent(err) {
 		return err
 	}
@@ -160,7 +161,7 @@ func (st *Storage) lookOn(ctx context.Context, p paths, disks []*blockdev.Device
 	}
 	if on, ok := want.onArrays(st.degraded); ok {
 		want = on
-		_, more := st.lookWith(ctx, p, disks, want.withoutContents(), ofArray)
+		_, more := st.lookWith(ctx, p, disks, want.withoutContents(), blockdev.OnArray)
 		if !absent(more) {
 			return more
 		}
@@ -177,7 +178,7 @@ func (st *Storage) lookOn(ctx context.Context, p paths, disks []*blockdev.Device
 // is the absence so far.
 func (st *Storage) lookInVolumes(ctx context.Context, p paths, disks []*blockdev.Device, want *wants, err error) error {
 	for !want.volumes.None() {
-		tried, more := st.lookWith(ctx, p, disks, *want, ofVolume)
+		tried, more := st.lookWith(ctx, p, disks, *want, blockdev.OnMap)
 		if !absent(more) {
 			return more
 		}
@@ -192,9 +193,9 @@ func (st *Storage) lookInVolumes(ctx context.Context, p paths, disks []*blockdev
 
 // lookWith looks for an init on devices of one kind, with these arrays and volumes, and returns
 // which other volumes it tried to activate. What was activated stays only if root stands on it.
-func (st *Storage) lookWith(ctx context.Context, p paths, disks []*blockdev.Device, want wants, kind kind) (tried []string, err error) {
-	r := &reads{st: st, ctx: ctx}
-	defer r.end()
+func (st *Storage) lookWith(ctx context.Context, p paths, disks []*blockdev.Device, want wants, kind blockdev.Base) (tried []string, err error) {
+	r := st.newReads(ctx)
+	defer r.End()
 	sk := st.stackOf(ctx, p, disks, want, r)
 	devices, err := sk.likely(disks, kind)
 	if err == nil {
@@ -219,9 +220,9 @@ func (st *Storage) lookWith(ctx context.Context, p paths, disks []*blockdev.Devi
 // choose returns the device that was found. Of several copies it is the first that holds an init.
 func (st *Storage) choose(ctx context.Context, want bootspec.Device, devices []*blockdev.Device) error {
 	if len(devices) == 1 {
-		r := &reads{st: st, ctx: ctx}
-		defer r.end()
-		c, err := st.probe(r.on(devices[0].Name), devices[0])
+		r := st.newReads(ctx)
+		defer r.End()
+		c, err := st.probe(r.On(devices[0].Name), devices[0])
 		st.root = c
 		return err
 	}

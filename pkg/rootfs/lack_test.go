@@ -12,6 +12,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/clock"
 	"github.com/iscsiroot/iscsiroot/pkg/md"
+	"github.com/iscsiroot/iscsiroot/pkg/rootfs/reads"
 	"github.com/iscsiroot/iscsiroot/pkg/uevent"
 )
 
@@ -237,7 +238,7 @@ func TestSearchOfDegradedEndsWhileASessionIsDown(t *testing.T) {
 					return nil
 				}
 				e := lacking(lacks("root", 1))
-				absenceOf(e).unread = []unread{{err: errNoSize}}
+				absenceOf(e).unread = []reads.Unread{{Err: reads.ErrNoSize}}
 				return e
 			})
 		})

@@ -11,6 +11,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
+	"github.com/iscsiroot/iscsiroot/pkg/rootfs/reads"
 )
 
 // The order in which the LUNs of a target are searched:
@@ -63,7 +64,7 @@ func (st *Storage) leftOpen(i int) bool {
 func (st *Storage) firstLUNs(i int) []uint64 {
 	target := st.Spec.Targets[i]
 	if target.LUN.Given() {
-		return lunEncodings(target.LUN.V)
+		return target.LUN.V.KernelNumbers()
 	}
 	if lun, ok := st.lunOfPath(target.Name.V); ok && lun != 0 {
 		return []uint64{lun, 0}
@@ -183,11 +184,11 @@ func (p *rootSearch) announce(i, n int, reason error) {
 // withoutLUN adds to err that a LUN could not be attached, if a later attempt may succeed;
 // otherwise it logs the cause.
 func (st *Storage) withoutLUN(err, cause error) error {
-	if !sequence.Retryable(cause) && !temporary(cause) {
+	if !sequence.Retryable(cause) && !reads.Temporary(cause) {
 		st.Log.Warnf("%v", cause)
 		return err
 	}
-	return together(err, &notFoundError{absence: absence{unread: []unread{{err: cause}}}})
+	return together(err, &notFoundError{absence: absence{unread: []reads.Unread{{Err: cause}}}})
 }
 
 // otherLUNs lists the LUNs of a session whose disks are not counted yet, sorted. Where the target

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/iscsiroot/iscsiroot/pkg/internal/steptest"
+	"github.com/iscsiroot/iscsiroot/pkg/rootfs/reads"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
 
@@ -109,7 +110,7 @@ func TestSessionGoesDownDuringRead(t *testing.T) {
 		waitInOpen(ended)
 		close(l.down)
 		err := <-ended
-		if st.degradable(err) == (root == "root=8:99") || !strings.Contains(describeUnread(unreadOf(err)), "session 8 to iqn.x:1 is down") {
+		if st.degradable(err) == (root == "root=8:99") || !strings.Contains(reads.Describe(unreadOf(err)), "session 8 to iqn.x:1 is down") {
 			t.Errorf("%q: %v", root, err)
 		}
 		w, err := os.OpenFile(disk, os.O_RDWR, 0) // ends the open
@@ -129,10 +130,10 @@ func TestNoProbeWhileSessionIsDown(t *testing.T) {
 	st.Sessions = asked
 	st.disks = append(st.disks, ourDisk("none", 0, 0), ourDisk("sdb", 1, 0))
 	err := st.lookForInit(t.Context(), st.disks[1:])
-	if !strings.Contains(describeUnread(unreadOf(err)), "session 8 to iqn.x:1 is down") {
+	if !strings.Contains(reads.Describe(unreadOf(err)), "session 8 to iqn.x:1 is down") {
 		t.Error(err)
 	}
-	st.probeAgain(t.Context(), []unread{{disk: "none"}, {disk: "sdb"}})
+	st.probeAgain(t.Context(), []reads.Unread{{Disk: "none"}, {Disk: "sdb"}})
 	if strings.Join(asked.targets, " ") != "iqn.x:0" {
 		t.Errorf("asked %q", asked.targets)
 	}
@@ -153,16 +154,16 @@ func (a *askedSessions) RepeatIfLost(_ context.Context, s *session.Session, _ fu
 func TestReadsOfOthers(t *testing.T) {
 	st, _, l := mirrorOfTwo(t, "")
 	close(l.down)
-	r := &reads{st: st, ctx: t.Context()}
-	defer r.end()
+	r := st.newReads(t.Context())
+	defer r.End()
 	for name, down := range map[string]bool{"sda": false, "sda2": false, "sdb": true, "sdb2": true, "sdba": false, "md127": false, "dm-1": false} {
-		var err *downError
-		if got := errors.As(r.on(name).Err(), &err); got != down {
+		var err *reads.DownError
+		if got := errors.As(r.On(name).Err(), &err); got != down {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	one := r.on("sda")
-	r.end()
+	one := r.On("sda")
+	r.End()
 	if !errors.Is(one.Err(), context.Canceled) {
 		t.Error(one.Err())
 	}

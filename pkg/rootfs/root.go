@@ -11,6 +11,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/clock"
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
+	"github.com/iscsiroot/iscsiroot/pkg/rootfs/reads"
 	"github.com/iscsiroot/iscsiroot/pkg/switchroot"
 	"github.com/iscsiroot/iscsiroot/pkg/uevent"
 )
@@ -217,10 +218,10 @@ func (st *Storage) tryRoot(ctx context.Context, f finder, limit time.Duration, c
 // lookForInit returns the first device with a file system with an init.
 func (st *Storage) lookForInit(ctx context.Context, devices []*blockdev.Device) error {
 	none := &noInitError{where: st.Sessions.Names()}
-	r := &reads{st: st, ctx: ctx}
-	defer r.end()
+	r := st.newReads(ctx)
+	defer r.End()
 	for _, d := range devices {
-		c, err := st.probe(r.on(d.Name), d)
+		c, err := st.probe(r.On(d.Name), d)
 		if err == nil {
 			err = st.look(ctx, c)
 		}
@@ -234,8 +235,8 @@ func (st *Storage) lookForInit(ctx context.Context, devices []*blockdev.Device) 
 			text += " (" + h + ")"
 		}
 		none.seen = append(none.seen, text)
-		if temporary(err) {
-			none.unread = append(none.unread, unreadOn(d, err)...)
+		if reads.Temporary(err) {
+			none.unread = append(none.unread, reads.UnreadOn(d, err)...)
 		}
 	}
 	return none
@@ -269,7 +270,7 @@ func checkMember(ctx context.Context, d *blockdev.Device, fsys blockdev.Filesyst
 	switch {
 	case strings.HasSuffix(fsys.Type, "_raid_member"):
 		err = fsys.Root()
-	case d.OnMember(opener(ctx), "/dev"):
+	case d.OnMember(reads.Opener(ctx), "/dev"):
 		err = &blockdev.UnsupportedError{Type: blockdev.Member, What: "a partition of an md array, of which " + d.Parents[0].Name + " is a member"}
 	default:
 		return nil
@@ -288,8 +289,8 @@ func volumeOf(d *blockdev.Device, fsys blockdev.Filesystem, err error) (Volume, 
 	if errors.As(err, &several) {
 		err = sequence.WithHint(err, "name it with rootfstype=")
 	}
-	if temporary(err) {
-		err = &unreadError{unreadOn(d, err), err}
+	if reads.Temporary(err) {
+		err = &unreadError{reads.UnreadOn(d, err), err}
 	}
 	return Volume{Device: d, FSType: fsys.Type, Dirty: fsys.Dirty}, err
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
+	"github.com/iscsiroot/iscsiroot/pkg/rootfs/reads"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 	"github.com/iscsiroot/iscsiroot/pkg/uevent"
 )
@@ -182,7 +183,7 @@ func (sc scanner) isReady(ctx context.Context, u blockdev.LUN) (bool, error) {
 	case err == nil:
 		d, err := blockdev.Read("/sys", u.Disk)
 		return err != nil || d.Size > 0, nil
-	case errors.Is(err, os.ErrNotExist), temporary(err):
+	case errors.Is(err, os.ErrNotExist), reads.Temporary(err):
 		return false, nil
 	}
 	return false, err

@@ -13,6 +13,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/lvm"
 	"github.com/iscsiroot/iscsiroot/pkg/md"
+	"github.com/iscsiroot/iscsiroot/pkg/rootfs/reads"
 )
 
 // notFoundError reports that no disk that may be searched has the device. It may appear later.
@@ -115,7 +116,7 @@ func (st *Storage) searchNames(ctx context.Context, p paths, disks []*blockdev.D
 		}
 		ok := st.is(d, i, want)
 		if devices[0].Size == 0 {
-			missing.unread = append(missing.unread, unread{d.Name, errNoSize})
+			missing.unread = append(missing.unread, reads.Unread{Disk: d.Name, Err: reads.ErrNoSize})
 		}
 		for _, dev := range devices {
 			missing.seen = append(missing.seen, fmt.Sprintf("%s (%d MiB)", dev.Name, dev.Size>>20))
@@ -153,14 +154,14 @@ func (st *Storage) searchInside(ctx context.Context, p paths, disks []*blockdev.
 func (st *Storage) searchWith(ctx context.Context, p paths, disks []*blockdev.Device, want bootspec.Device, w wants) (out []*blockdev.Device, hidden bool, err error) {
 	var all []*blockdev.Device
 	missing := &notFoundError{want: want, any: st.Spec.Root.AnyDisk.V}
-	r := &reads{st: st, ctx: ctx}
-	defer r.end()
+	r := st.newReads(ctx)
+	defer r.End()
 	standing := st.stackOf(ctx, p, disks, w, r)
 	defer func() { st.deactivateOthers(ctx, out) }()
 	for _, d := range disks {
-		read := r.on(d.Name)
+		read := r.On(d.Name)
 		if err := read.Err(); err != nil && ctx.Err() == nil {
-			missing.unread = append(missing.unread, unread{d.Name, fmt.Errorf("is not read: %w", err)})
+			missing.unread = append(missing.unread, reads.Unread{Disk: d.Name, Err: fmt.Errorf("is not read: %w", err)})
 			continue // what stands on it may stand on others too
 		}
 		end := sequence.Blocking(ctx, "reading the partitions and superblocks of "+d.Name)
@@ -192,74 +193,36 @@ func (st *Storage) searchWith(ctx context.Context, p paths, disks []*blockdev.De
 
 // unreadIn lists the disks of the sessions that could not be read, for a temporary reason; err is
 // of its partition table.
-func (st *Storage) unreadIn(d *blockdev.Device, found []*blockdev.Device, err error) []unread {
+func (st *Storage) unreadIn(d *blockdev.Device, found []*blockdev.Device, err error) []reads.Unread {
 	switch {
 	case !d.In(st.allDisks()):
 		return nil
 	case len(found) > 0 && found[0].Size == 0:
-		return []unread{{d.Name, errNoSize}}
-	case temporary(err):
-		return []unread{{d.Name, err}}
+		return []reads.Unread{{Disk: d.Name, Err: reads.ErrNoSize}}
+	case reads.Temporary(err):
+		return []reads.Unread{{Disk: d.Name, Err: err}}
 	}
 	for _, dev := range found {
-		if temporary(dev.Content.Err) {
-			return []unread{{d.Name, dev.Content.Err}}
+		if reads.Temporary(dev.Content.Err) {
+			return []reads.Unread{{Disk: d.Name, Err: dev.Content.Err}}
 		}
 	}
 	return nil
 }
 
 // likely returns the devices on disks of one kind, the likeliest of each disk first.
-func (sk *stack) likely(disks []*blockdev.Device, kind kind) ([]*blockdev.Device, error) {
+func (sk *stack) likely(disks []*blockdev.Device, kind blockdev.Base) ([]*blockdev.Device, error) {
 	var out []*blockdev.Device
 	for _, d := range disks {
 		devices, err := sk.on(d)
 		if err != nil {
 			return nil, err
 		}
-		for _, one := range likely(devices) {
-			if kindOf(one) == kind && !one.In(out) {
+		for _, one := range blockdev.Likely(devices) {
+			if one.Base() == kind && !one.In(out) {
 				out = append(out, one)
 			}
 		}
 	}
 	return out, nil
-}
-
-// kind is what a device is or, of a partition, what it is on.
-type kind int
-
-const (
-	ofDisk kind = iota
-	ofArray
-	ofVolume
-)
-
-func kindOf(d *blockdev.Device) kind {
-	switch {
-	case d.Map != "":
-		return ofVolume
-	case d.Kind == blockdev.KindMD:
-		return ofArray
-	case d.Kind == blockdev.KindPartition:
-		return kindOf(d.Parents[0])
-	}
-	return ofDisk
-}
-
-// likely orders a disk's devices: partition 2, where the HOWTO has root, the other partitions, the
-// whole disk.
-func likely(devices []*blockdev.Device) []*blockdev.Device {
-	var second, rest, whole []*blockdev.Device
-	for _, d := range devices {
-		switch {
-		case d.Partition == nil:
-			whole = append(whole, d)
-		case d.Partition.Number == 2:
-			second = append(second, d)
-		default:
-			rest = append(rest, d)
-		}
-	}
-	return slices.Concat(second, rest, whole)
 }

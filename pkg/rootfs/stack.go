@@ -12,6 +12,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 	"github.com/iscsiroot/iscsiroot/pkg/rootfs/arrays"
+	"github.com/iscsiroot/iscsiroot/pkg/rootfs/reads"
 	"github.com/iscsiroot/iscsiroot/pkg/rootfs/volumes"
 )
 
@@ -153,7 +154,7 @@ type wants struct {
 // stackOf runs the layers over disks, and notes what was activated. An array or a volume may stand
 // on other disks too, so where a search wants some, all disks are looked at. The reads are the
 // search's.
-func (st *Storage) stackOf(ctx context.Context, p paths, disks []*blockdev.Device, want wants, r *reads) *stack {
+func (st *Storage) stackOf(ctx context.Context, p paths, disks []*blockdev.Device, want wants, r *reads.Set) *stack {
 	all := []blockdev.Layer{&partitions{p.sys}}
 	var array *arrays.Layer
 	var lv *volumes.Layer

@@ -3,50 +3,17 @@ package rootfs
 import (
 	"context"
 	"errors"
-	"io/fs"
 	"slices"
-	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
 	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
+	"github.com/iscsiroot/iscsiroot/pkg/rootfs/reads"
 )
-
-// unread is a disk that could not be read, for a temporary reason: a path in ALUA standby or
-// transition, a LUN that becomes ready, a session that is down.
-type unread struct {
-	disk string // empty: the LUN has none yet
-	err  error
-}
-
-// errNoSize is the error for a disk whose size the kernel could not read (READ CAPACITY).
-var errNoSize = errors.New("is not ready: it has no size")
-
-// unreadOn lists the disks that a device stands on.
-func unreadOn(d *blockdev.Device, err error) []unread {
-	var out []unread
-	for _, disk := range d.Disks() {
-		out = append(out, unread{disk.Name, err})
-	}
-	return out
-}
-
-// temporaryErrors are the errors of a read or an open that may be temporary. Which one it is
-// depends on the kernel's release (block/blk-core.c: blk_errors).
-var temporaryErrors = []error{unix.EIO, unix.ENXIO, unix.ENODEV, unix.ENOMEDIUM, unix.EAGAIN, unix.ETIMEDOUT, unix.ENOLINK, unix.EREMOTEIO, unix.EBADE}
-
-// temporary reports whether an error of a read or an open may be temporary. Those of mount(2) have
-// no path, and other meanings. That a session is down is temporary too.
-func temporary(err error) bool {
-	var path *fs.PathError
-	return errorAs[*downError](err) || errors.As(err, &path) && slices.ContainsFunc(temporaryErrors, func(p error) bool { return errors.Is(path.Err, p) })
-}
 
 // unreadError is a device that was found and could not be read.
 type unreadError struct {
-	on  []unread
+	on  []reads.Unread
 	err error
 }
 
@@ -57,7 +24,7 @@ func (e *unreadError) Error() string { return e.err.Error() }
 func (e *unreadError) Unwrap() error { return e.err }
 
 // unreadOf lists the disks that a search could not read.
-func unreadOf(err error) []unread {
+func unreadOf(err error) []reads.Unread {
 	var one *unreadError
 	if errors.As(err, &one) {
 		return one.on
@@ -66,24 +33,6 @@ func unreadOf(err error) []unread {
 		return a.unread
 	}
 	return nil
-}
-
-// describeUnread describes unread disks, to be appended to another error.
-func describeUnread(list []unread) string {
-	var out []string
-	for _, u := range list {
-		text := u.err.Error()
-		if u.disk != "" && !strings.Contains(text, u.disk) {
-			text = "disk " + u.disk + " " + text
-		}
-		if !slices.Contains(out, text) {
-			out = append(out, text)
-		}
-	}
-	if len(out) == 0 {
-		return ""
-	}
-	return "; not all could be read: " + strings.Join(out, ", ")
 }
 
 // temporaryLimit is for how long temporary errors are waited for while root is looked for. A broken
@@ -153,21 +102,21 @@ func (p *rootSearch) over() bool {
 
 // probeAgain makes the kernel read the size, names and partitions of disks again, which it does not
 // do by itself.
-func (st *Storage) probeAgain(ctx context.Context, list []unread) {
+func (st *Storage) probeAgain(ctx context.Context, list []reads.Unread) {
 	for _, u := range list {
 		disks := st.allDisks()
-		at := slices.IndexFunc(disks, func(d *blockdev.Device) bool { return d.Name == u.disk })
+		at := slices.IndexFunc(disks, func(d *blockdev.Device) bool { return d.Name == u.Disk })
 		if at < 0 {
 			continue // a LUN that is not counted yet is scanned again
 		}
 		i := st.sessionOf(disks[at])
-		if i < 0 || st.down(i) {
+		if i < 0 || reads.Down(diskSessions{st}, i) {
 			continue // its session is created again, or is down
 		}
 		limited, cancel := context.WithTimeout(ctx, readyLimit)
 		s := st.Sessions.List()[i]
 		err := st.Sessions.RepeatIfLost(limited, s, func(bool) error {
-			return st.calls.Once(limited, s.SID, "probe of "+u.disk, func() error { return blockdev.ProbeAgain("/sys", "/dev", u.disk) })
+			return st.calls.Once(limited, s.SID, "probe of "+u.Disk, func() error { return blockdev.ProbeAgain("/sys", "/dev", u.Disk) })
 		})
 		cancel()
 		if err != nil {

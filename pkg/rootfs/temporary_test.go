@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
+	"github.com/iscsiroot/iscsiroot/pkg/rootfs/reads"
 )
 
 func readError(errno error) error {
@@ -33,7 +34,7 @@ func TestTemporary(t *testing.T) {
 		{fmt.Errorf("mount /dev/sda (ext4): %w", unix.ENODEV), false},
 		{nil, false},
 	} {
-		if got := temporary(tt.err); got != tt.want {
+		if got := reads.Temporary(tt.err); got != tt.want {
 			t.Errorf("%v: %v", tt.err, got)
 		}
 	}
@@ -42,7 +43,7 @@ func TestTemporary(t *testing.T) {
 // Temporary errors are waited for, with one message, for half a minute; others are not.
 func TestRootSearch(t *testing.T) {
 	const leastOfThree = (250 + 500 + 1000) * time.Millisecond / 2 // pauses, see sequence.Backoff
-	unreadErr := &unreadError{[]unread{{}}, readError(unix.EIO)}
+	unreadErr := &unreadError{[]reads.Unread{{}}, readError(unix.EIO)}
 	for _, tt := range []struct {
 		name        string
 		err         error
@@ -52,8 +53,8 @@ func TestRootSearch(t *testing.T) {
 		want        error
 	}{
 		{"passes", unreadErr, 3, 0, leastOfThree, 10 * time.Second, nil},
-		{"passes in a search", &notFoundError{absence: absence{unread: []unread{{"", errNoSize}}}}, 3, 0, leastOfThree, 10 * time.Second, nil},
-		{"and without a name", &noInitError{absence: absence{unread: []unread{{"", errNoSize}}}}, 3, 0, leastOfThree, 10 * time.Second, nil},
+		{"passes in a search", &notFoundError{absence: absence{unread: []reads.Unread{{Err: reads.ErrNoSize}}}}, 3, 0, leastOfThree, 10 * time.Second, nil},
+		{"and without a name", &noInitError{absence: absence{unread: []reads.Unread{{Err: reads.ErrNoSize}}}}, 3, 0, leastOfThree, 10 * time.Second, nil},
 		{"lasts", unreadErr, 1000, 0, temporaryLimit, temporaryLimit + 2*sequence.MaxPause, unreadErr},
 		{"rd.timeout=", unreadErr, 1000, 5 * time.Second, 5 * time.Second, 5*time.Second + 2*sequence.MaxPause, unreadErr},
 		{"does not pass", unix.EINVAL, 1000, 0, 0, 0, unix.EINVAL},

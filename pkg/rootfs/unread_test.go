@@ -11,6 +11,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
 	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/rootfs/reads"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
 
@@ -31,7 +32,7 @@ func TestUnreadIn(t *testing.T) {
 		want  error
 	}{
 		{"read", disk, []*blockdev.Device{with(1, nil)}, nil, nil},
-		{"no size", disk, []*blockdev.Device{with(0, nil)}, nil, errNoSize},
+		{"no size", disk, []*blockdev.Device{with(0, nil)}, nil, reads.ErrNoSize},
 		{"nothing on it", disk, nil, nil, nil},
 		{"table", disk, []*blockdev.Device{with(1, nil)}, readError(unix.EIO), unix.EIO},
 		{"table for good", disk, []*blockdev.Device{with(1, nil)}, readError(unix.EINVAL), nil},
@@ -40,7 +41,7 @@ func TestUnreadIn(t *testing.T) {
 		{"another machine's", ourDisk("sdb", 0, 1), []*blockdev.Device{with(0, nil)}, nil, nil},
 	} {
 		got := st.unreadIn(tt.disk, tt.found, tt.err)
-		if tt.want == nil && got != nil || tt.want != nil && (len(got) != 1 || got[0].disk != "sda" || !errors.Is(got[0].err, tt.want)) {
+		if tt.want == nil && got != nil || tt.want != nil && (len(got) != 1 || got[0].Disk != "sda" || !errors.Is(got[0].Err, tt.want)) {
 			t.Errorf("%s: %+v, want %v", tt.name, got, tt.want)
 		}
 	}

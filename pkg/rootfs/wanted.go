@@ -7,6 +7,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/md/array"
 	"github.com/iscsiroot/iscsiroot/pkg/rootfs/arrays"
+	"github.com/iscsiroot/iscsiroot/pkg/rootfs/reads"
 	"github.com/iscsiroot/iscsiroot/pkg/rootfs/volumes"
 )
 
@@ -74,16 +75,16 @@ func (st *Storage) volumeKernel() volumes.Kernel {
 }
 
 // volumeLayer returns the layer of the volumes that a search wants.
-func (st *Storage) volumeLayer(r *reads, p paths, want volumes.Filter) *volumes.Layer {
-	return &volumes.Layer{Sys: p.sys, Dev: p.dev, Want: want, Kernel: st.volumeKernel(), Open: r.open, Temporary: temporary, Warnf: st.Log.Warnf}
+func (st *Storage) volumeLayer(r *reads.Set, p paths, want volumes.Filter) *volumes.Layer {
+	return &volumes.Layer{Sys: p.sys, Dev: p.dev, Want: want, Kernel: st.volumeKernel(), Open: r.Open, Temporary: reads.Temporary, Warnf: st.Log.Warnf}
 }
 
 // arrayLayer returns the layer of the arrays that a search wants.
-func (st *Storage) arrayLayer(r *reads, p paths, want arrays.Filter) *arrays.Layer {
+func (st *Storage) arrayLayer(r *reads.Set, p paths, want arrays.Filter) *arrays.Layer {
 	if st.startedArrays == nil {
 		st.startedArrays = map[string]bool{}
 	}
-	return &arrays.Layer{Sys: p.sys, Dev: p.dev, Want: want, Mine: st.startedArrays, Kernel: st.arrayKernel(), Open: r.open, Temporary: temporary, Warnf: st.Log.Warnf}
+	return &arrays.Layer{Sys: p.sys, Dev: p.dev, Want: want, Mine: st.startedArrays, Kernel: st.arrayKernel(), Open: r.Open, Temporary: reads.Temporary, Warnf: st.Log.Warnf}
 }
 
 // Made returns what the volumes in use are made of, each device once, the lowest first, and the
