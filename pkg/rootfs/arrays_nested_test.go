@@ -260,7 +260,7 @@ func TestArrayIsStartedWithout(t *testing.T) {
 	}
 }
 
-// A disk that cannot be read for now is waited for.
+// A disk that cannot be read for a while is waited for.
 func TestArrayCannotBeRead(t *testing.T) {
 	st, k := arrayDisks(t, 2, "root=/dev/md/root")
 	k.mirror(1, "root", 2, nil, "sda", "sdb")
