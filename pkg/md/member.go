@@ -55,13 +55,13 @@ func (a *Array) leftOut(f *Found) (why string, apart bool) {
 	switch {
 	case s.Level != fresh.Level || s.Layout != fresh.Layout || s.ChunkSectors != fresh.ChunkSectors || s.Minor != fresh.Minor:
 		return "the array was changed without it", false // super_1_load compares them
-	case s.role(s.Number) == RoleFaulty:
+	case s.Role(s.Number) == RoleFaulty:
 		return "it is marked as faulty", false
 	case slot >= 0 && fresh.slot(s.Number) != slot:
 		return "the array went on without it", s.slot(fresh.Number) != fresh.slot(fresh.Number)
 	case slot >= 0 && s.Events+1 < fresh.Events:
 		return fmt.Sprintf("it is out of date: %d events, the array has %d", s.Events, fresh.Events), false
-	case fresh.role(s.Number) == RoleFaulty:
+	case fresh.Role(s.Number) == RoleFaulty:
 		return "the array has it as faulty", false
 	}
 	return "", false

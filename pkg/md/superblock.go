@@ -52,9 +52,9 @@ const (
 	roleMax     = 0xff00 // MD_DISK_ROLE_MAX: slots are below it
 )
 
-// role returns the role of a device by its number. What is not in the table is a spare, as for the
+// Role returns the role of a device by its number. What is not in the table is a spare, as for the
 // kernel.
-func (s *Superblock) role(number uint32) uint16 {
+func (s *Superblock) Role(number uint32) uint16 {
 	if uint64(number) < uint64(len(s.Roles)) {
 		return s.Roles[number]
 	}
@@ -67,7 +67,7 @@ func (s *Superblock) slots() int { return s.Disks + max(0, -s.Delta) }
 // slot returns the slot of a device by its number, -1 for a spare and for what is no member. A slot
 // that the array does not have is a spare's (analyze_sbs).
 func (s *Superblock) slot(number uint32) int {
-	if r := int(s.role(number)); r < s.slots() {
+	if r := int(s.Role(number)); r < s.slots() {
 		return r
 	}
 	return -1

@@ -21,9 +21,9 @@ func (f former) same(other former) bool {
 
 // rival returns the name of another device that has a former member's place; empty: there is none.
 func (f former) rival(all []former) string {
-	slot := role(f.sb, f.sb.Number)
+	slot := f.sb.Role(f.sb.Number)
 	for _, other := range all {
-		if slot != md.RoleSpare && f.device.Name != other.device.Name && role(other.sb, other.sb.Number) == slot {
+		if slot != md.RoleSpare && f.device.Name != other.device.Name && other.sb.Role(other.sb.Number) == slot {
 			return other.device.Name
 		}
 	}

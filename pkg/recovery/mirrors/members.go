@@ -155,9 +155,9 @@ const placeTaken = "has a place that another member has taken"
 // none of the running ones in its place may have been written to without them, and their bitmap
 // does not have what changed then.
 func whyNot(sb md.Superblock, running []md.Superblock, s array.State) string {
-	slot := role(sb, sb.Number)
+	slot := sb.Role(sb.Number)
 	newer := func(r md.Superblock) bool { return r.Events >= sb.Events }
-	known := func(r md.Superblock) bool { return role(sb, r.Number) == role(r, r.Number) }
+	known := func(r md.Superblock) bool { return sb.Role(r.Number) == r.Role(r.Number) }
 	switch {
 	case !slices.ContainsFunc(running, newer):
 		return "has newer data than the array that runs"
@@ -171,14 +171,6 @@ func whyNot(sb md.Superblock, running []md.Superblock, s array.State) string {
 		return placeTaken
 	}
 	return ""
-}
-
-// role returns what a superblock has about a number.
-func role(sb md.Superblock, number uint32) uint16 {
-	if int64(number) >= int64(len(sb.Roles)) {
-		return md.RoleSpare
-	}
-	return sb.Roles[number]
 }
 
 // tell logs why a member is not taken back, once.
@@ -198,7 +190,7 @@ func (m *Members) tell(name, device, why string) {
 // that one is not if it has a rival: the rival's data may be what the array lacks.
 func (m *Members) take(name string, f former, rival string) (took bool, err error) {
 	d, sb := f.device, f.sb
-	number, slot := array.Number(d.Number), role(sb, sb.Number)
+	number, slot := array.Number(d.Number), sb.Role(sb.Number)
 	if slot == md.RoleSpare {
 		if err = m.Arrays.Add(name, number); err == nil {
 			m.Log.Infof("array %s: %s is back, a spare", name, d.Name)
