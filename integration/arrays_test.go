@@ -122,7 +122,7 @@ func TestArraysClonedMember(t *testing.T) {
 func TestArraysDegraded(t *testing.T) {
 	r := newMirrorRig(t, "mirror")
 	r.m = r.boot(arrayImage, "", mirrorLine)
-	r.expect(r.m, "waiting for target "+secondTarget+" for ", " s, then it is activated without them", "guest: mount: /dev/md")
+	r.expect(r.m, "waiting for target "+secondTarget+" for 30 s", "s left), then it is activated without them", "guest: mount: /dev/md")
 	r.waitArray("degraded=1")
 	r.waitWritten()
 	r.startSecondLeg()

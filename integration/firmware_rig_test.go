@@ -65,7 +65,8 @@ func (r *rig) newBootServer(hosts string, img image, loaders ...string) *bootSer
 	return s
 }
 
-// pxe does the work of the command iscsiroot pxe for a TFTP server of the user "nobody".
+// pxe writes what the command iscsiroot pxe writes, readable for a TFTP server that runs as another
+// user.
 func pxe(t testing.TB, hosts, dir string) {
 	t.Helper()
 	room, err := netboot.Read(hosts)

@@ -114,7 +114,7 @@ func TestDegradedWaitBeginsAgain(t *testing.T) {
 			if took := time.Since(st.Started); err != nil || took != tt.want {
 				t.Errorf("%s: %v after %v: %s", tt.name, err, took, lines)
 			}
-			if n := strings.Count(lines, "activating it without them"); n != tt.lines || !strings.Contains(lines, "for 30 s, then it is activated without them") {
+			if n := strings.Count(lines, "activating it without them"); n != tt.lines || !strings.Contains(lines, "for 30 s (30 s left), then it is activated without them") {
 				t.Errorf("%s: log is %s", tt.name, lines)
 			}
 			time.Sleep(time.Hour)

@@ -93,7 +93,7 @@ func (st *Storage) waitTarget(ctx context.Context, changed <-chan struct{}, reas
 	limit := ""
 	if left, ok := st.degradedIn(reason); ok {
 		late = time.After(left)
-		limit = fmt.Sprintf(" for %d s, then it is activated without them", seconds(left))
+		limit = fmt.Sprintf(" for %d s (%d s left), then it is activated without them", seconds(degradedWait), seconds(left))
 	}
 	for _, i := range st.Sessions.Waiting() {
 		st.Log.Warnf("%v: waiting for target %s%s", reason, st.Sessions.List()[i].Target, limit)
