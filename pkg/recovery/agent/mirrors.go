@@ -2,12 +2,12 @@ package agent
 
 import (
 	"context"
-	"io"
 	"os"
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
 	"github.com/iscsiroot/iscsiroot/pkg/md"
 	"github.com/iscsiroot/iscsiroot/pkg/md/array"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery/legs"
@@ -47,32 +47,5 @@ func readSuperblock(device string, size int64) (md.Superblock, error) {
 		return md.Superblock{}, err
 	}
 	defer func() { _ = f.Close() }()
-	return md.Read(direct{f}, size)
-}
-
-// direct reads a file that is open with O_DIRECT, at any offset.
-type direct struct{ io.ReaderAt }
-
-// directAlign is a multiple of any disk's sector, in bytes: offset, length and memory of a read are
-// multiples of it (open(2): O_DIRECT).
-const directAlign = 4096
-
-// ReadAt implements io.ReaderAt.
-func (d direct) ReadAt(b []byte, off int64) (int, error) {
-	begin := off &^ (directAlign - 1)
-	n := (int(off-begin) + len(b) + directAlign - 1) &^ (directAlign - 1)
-	page, err := unix.Mmap(-1, 0, n, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
-	if err != nil {
-		return 0, os.NewSyscallError("mmap", err)
-	}
-	defer func() { _ = unix.Munmap(page) }()
-	got, err := d.ReaderAt.ReadAt(page, begin)
-	done := copy(b, page[min(int(off-begin), got):got])
-	if done == len(b) {
-		return done, nil
-	}
-	if err == nil {
-		err = io.ErrUnexpectedEOF
-	}
-	return done, err
+	return md.Read(blockdev.Direct{File: f}, size)
 }

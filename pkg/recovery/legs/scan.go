@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"unsafe"
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
 	"github.com/iscsiroot/iscsiroot/pkg/dm/table"
@@ -82,38 +81,15 @@ func (r *Refresher) label(d *blockdev.Device) (lvm.PV, error) {
 	return pv, errors.Join(pv.Damaged...)
 }
 
-// direct reads a device without the page cache, which does not know what the kernel's raids and
-// lvm2 write past it.
-type direct struct{ *os.File }
-
-func (r *Refresher) open(d *blockdev.Device) (direct, error) {
+func (r *Refresher) open(d *blockdev.Device) (blockdev.Direct, error) {
 	f, err := os.OpenFile(filepath.Join(r.Dev, d.Name), os.O_RDONLY|r.readFlags, 0)
-	return direct{f}, err
-}
-
-// ReadAt implements io.ReaderAt: offset, length and memory of a read past the cache are multiples
-// of the sector's size (open(2), O_DIRECT), which is at most 4096 bytes.
-func (d direct) ReadAt(b []byte, off int64) (int, error) {
-	const align = 4096
-	skip := int(off % align)
-	size := (skip + len(b) + align - 1) / align * align
-	buf := make([]byte, size+align)
-	buf = buf[align-int(uintptr(unsafe.Pointer(&buf[0]))%align):][:size]
-	n, err := d.File.ReadAt(buf, off-int64(skip))
-	n = copy(b, buf[min(skip, n):n])
-	if n == len(b) {
-		return n, nil
-	}
-	if err == nil {
-		err = io.ErrUnexpectedEOF
-	}
-	return n, err
+	return blockdev.Direct{File: f}, err
 }
 
 // superblock reads the superblock of a leg's metadata device, by the table that it has or will
 // have.
 func (s *scan) superblock(t table.Table) (table.RaidSuperblock, error) {
-	var files []direct
+	var files []blockdev.Direct
 	defer func() {
 		for _, f := range files {
 			_ = f.Close()
