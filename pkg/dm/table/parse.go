@@ -22,6 +22,8 @@ func Parse(kind, params string) (Target, error) {
 		t = r.thinPool()
 	case "thin":
 		t = r.thin()
+	case "multipath":
+		t = r.multipath()
 	case "zero":
 		t = Zero{}
 	case "error":
