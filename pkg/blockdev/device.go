@@ -23,6 +23,9 @@ const (
 	KindPartition
 	KindDM // of device-mapper: a map, a volume
 	KindMD // an md array
+	// KindMultipath is a multipath map: a disk, whose Parents are its paths. Its partitions are of
+	// KindPartition, and have a Map.
+	KindMultipath
 )
 
 // Number is a device's number.
@@ -36,7 +39,7 @@ type Device struct {
 	SectorSize int64 // of a logical block, in bytes; 0: not known
 	ReadOnly   bool
 	Kind       Kind
-	Map        string            // the name in device-mapper of a device of KindDM
+	Map        string            // the name in device-mapper: of KindDM, KindMultipath and the latter's partitions
 	Array      *bootspec.ArrayID // of an md array that a search has started: its names
 	// Parents are the devices below it: a partition's disk, the slaves of a map or an array. A
 	// disk has none.

@@ -40,6 +40,7 @@ type Plan struct {
 	Initiator Value[string] // iSCSI name, at most 223 bytes
 	Targets   []Target      // in the order in which their disks are counted
 	Login     Login
+	Multipath Multipath
 	Root      Root
 	Init      Value[string] // path in the root of the program to run there
 	Policy    Policy
@@ -76,8 +77,11 @@ type Spec struct {
 	// InitiatorFrom names the source of Initiator if it is not a parameter: "iBFT initiator",
 	// "DHCP option 203 from 10.1.1.1".
 	InitiatorFrom string
-	Targets       []Target // in the order in which sda, sdb, ... are counted
-	Login         Login
+	// Targets has an entry for each session (Plan.Sessions), in the order in which sda, sdb, ...
+	// are counted.
+	Targets   []Target
+	Multipath Multipath
+	Login     Login
 	// Nameservers resolve the names of portals, in their order.
 	Nameservers []netip.Addr
 	Root        Root

@@ -25,6 +25,12 @@ type Target struct {
 	Group   Value[uint16]    // target portal group tag (TPGT) to expect
 	LUN     Value[iscsi.LUN] // not given: all are searched for root, 0 first
 	CHAP    CHAP
+	// Multipath is set, with what asks for it, for one of several sessions that may lead to the
+	// same LUNs: see Plan.Sessions.
+	Multipath Value[bool]
+	// NIC is the interface that the session's connection is bound to, by its name or MAC; not
+	// given: the kernel chooses.
+	NIC Value[NIC]
 }
 
 // Portal is an address and a TCP port of a target.

@@ -18,6 +18,9 @@ type Timers struct {
 	// PingInterval is after how long without traffic the kernel pings (NOP-Out), PingTimeout
 	// how much later it ends the connection. If one is 0 both are, and it does not ping.
 	PingInterval, PingTimeout uint32
+	// Queue is for how long the multipath map of a session's disks holds I/O back while no path
+	// works; it can be Never. Recovery is 0 then. 0: the disks are no paths of a map.
+	Queue uint32
 }
 
 // pings are the part of Timers that changes while a session is logged in. The kernel ends a

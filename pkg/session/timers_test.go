@@ -131,10 +131,10 @@ func TestTimersOf(t *testing.T) {
 		recovery, interval, timeout bootspec.Value[time.Duration]
 		want                        Timers
 	}{
-		{none, none, none, Timers{86400, 15, 30}},
-		{given(time.Minute), given(2 * time.Second), none, Timers{60, 2, 30}},
-		{given(0), given(0), none, Timers{0, 0, 0}},
-		{given(bootspec.Forever), none, given(0), Timers{Never, 0, 0}},
+		{none, none, none, Timers{86400, 15, 30, 0}},
+		{given(time.Minute), given(2 * time.Second), none, Timers{60, 2, 30, 0}},
+		{given(0), given(0), none, Timers{0, 0, 0, 0}},
+		{given(bootspec.Forever), none, given(0), Timers{Never, 0, 0, 0}},
 	} {
 		got := timersOf(bootspec.Timers{Recovery: tt.recovery, PingInterval: tt.interval, PingTimeout: tt.timeout})
 		if got != tt.want {
