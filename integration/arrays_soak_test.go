@@ -3,6 +3,7 @@
 package integration
 
 import (
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/iscsiroot/iscsiroot/pkg/lab/targets"
 	"github.com/iscsiroot/iscsiroot/pkg/lab/volumes"
 )
 
@@ -224,6 +226,34 @@ func TestSoakArraysBothTargetsAway(t *testing.T) {
 	r.expect(r.m, targetName+": logged in again after")
 	r.waitWritten()
 	r.startSecondLeg()
+	r.waitArray("degraded=0", "sync_action=idle", "slot=0", "slot=1")
+	r.goDown()
+	r.checkMirror()
+}
+
+// One target of a mirror dies, and comes back without the LUN, which it has some time later, as a
+// storage server that starts: the session that was made anew is scanned until there is the disk.
+func TestSoakArraysLateLUN(t *testing.T) {
+	r := newMirrorRig(t, "mirror")
+	r.startSecondLeg()
+	r.m = r.boot(arrayImage, "", mirrorLine)
+	r.expect(r.m, "guest: mount: /dev/md")
+	r.waitWritten()
+	if err := r.second.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	r.waitArray("degraded=1")
+	other := filepath.Join(t.TempDir(), "other")
+	if err := os.WriteFile(other, make([]byte, 1<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r.second = r.startTgtd(targets.Config{Name: secondTarget, Portal: portal(3261), LUNs: map[int]string{2: other}})
+	r.expect(r.m, secondTarget+": logged in again after")
+	r.sleep(20 * time.Second) // longer than until the second scan
+	r.waitArray("degraded=1")
+	if err := r.second.AddLUN(r.ctx, 1, r.group.Paths[1]); err != nil {
+		t.Fatal(err)
+	}
 	r.waitArray("degraded=0", "sync_action=idle", "slot=0", "slot=1")
 	r.goDown()
 	r.checkMirror()

@@ -33,6 +33,16 @@ type LUN struct {
 // IsDisk reports whether the unit is a disk, with a block device or before it.
 func (u LUN) IsDisk() bool { return u.Type == typeDisk && !u.Absent }
 
+// Ready reports whether the unit has a block device that has a size. sys is the mount point of
+// sysfs.
+func (u LUN) Ready(sys string) bool {
+	if u.Disk == "" {
+		return false
+	}
+	sectors, ok := readNumber(filepath.Join(u.Dir(sys), "block", u.Disk, "size"))
+	return ok && sectors > 0
+}
+
 // deviceTypes are the peripheral device types in words (SPC-4 table 138).
 var deviceTypes = map[int]string{
 	typeDisk: "disk", 1: "tape", 3: "processor", 4: "write-once disk", 5: "CD or DVD", 7: "optical disk",

@@ -8,8 +8,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
-	"github.com/iscsiroot/iscsiroot/pkg/contain"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 )
@@ -83,7 +81,8 @@ func (s *Session) KnownPortals() []netip.AddrPort {
 func (s *Session) Relogin(ctx context.Context, c *Connection) error {
 	s.mu.Lock()
 	s.attempts++
-	s.relogin = len(s.unscannedLUNs) == 0
+	s.relogin = len(s.unscannedLUNs) == 0 || s.Portal.IsValid()
+	s.scans.probed = false
 	s.mu.Unlock()
 	failed := &LoginError{Initiator: s.Initiator, Target: s.Target, Attempt: s.attempts}
 	if s.relogin || s.kernel.Bound() || s.At().IsValid() {
@@ -105,9 +104,7 @@ func (s *Session) Relogin(ctx context.Context, c *Connection) error {
 	s.formerSID = 0
 	s.mu.Unlock()
 	_ = s.ApplyRecovery() // after an error the next login does it
-	if s.unscanned() {
-		s.startScan()
-	}
+	s.scanAfterLogin()
 	return nil
 }
 
@@ -157,71 +154,6 @@ func (s *Session) moveToEnd(p path) {
 		addr := s.Portals[i]
 		s.Portals = append(slices.Delete(slices.Clone(s.Portals), i, i+1), addr)
 	}
-}
-
-// startScan has the kernel scan the session for disks, in a goroutine, because a scan waits for the
-// target, which may be unreachable again. If the session is lost during the scan the next login
-// repeats it. The goroutine ends with the kernel's scan.
-func (s *Session) startScan() {
-	s.mu.Lock()
-	luns, login := s.unscannedLUNs, s.attempts
-	s.mu.Unlock()
-	contain.Go("scan of "+s.kernel.String(), func() {
-		known, err := blockdev.LUNs("/sys", s.SID) // by a scan that was interrupted
-		for _, lun := range luns {
-			if err == nil {
-				err = s.scanFor(lun)
-			}
-		}
-		for _, u := range known {
-			if err == nil && u.Disk != "" {
-				err = blockdev.ProbeAgain("/sys", "/dev", u.Disk)
-			}
-		}
-		up, uerr := s.Up()
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if err == nil && uerr == nil && up && s.attempts == login {
-			s.unscannedLUNs = nil
-		}
-	}, nil)
-}
-
-// scanFor scans for a LUN. All are scanned only where LUN 0 is not a disk, as at boot: udev would
-// activate the volumes of the others.
-func (s *Session) scanFor(lun uint64) error {
-	if lun != kernel.ScanAll {
-		return s.Scan(lun)
-	}
-	if err := s.Scan(0); err != nil {
-		return err
-	}
-	luns, err := blockdev.LUNs("/sys", s.SID)
-	if err != nil || slices.ContainsFunc(luns, blockdev.LUN.IsDisk) {
-		return err
-	}
-	return s.Scan(lun)
-}
-
-// MarkUnscanned records that the scan of the session is not complete, and that a LUN is to be
-// scanned for after the next login.
-func (s *Session) MarkUnscanned(lun uint64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.unscannedLUNs = []uint64{lun}
-}
-
-// ScanIfDue starts the scan of a session that is up and was not scanned completely.
-func (s *Session) ScanIfDue() {
-	if up, err := s.Up(); err == nil && up && s.unscanned() {
-		s.startScan()
-	}
-}
-
-func (s *Session) unscanned() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.unscannedLUNs) > 0
 }
 
 // Logout ends the connection when the target has requested it, and returns its Time2Wait. The

@@ -60,7 +60,7 @@ type Session struct {
 	unscannedLUNs []uint64 // see State.UnscannedLUNs; it is replaced as a whole
 	formerSID     uint32   // see State.FormerSID
 
-	mu           sync.Mutex             // guards Portals, Portal, Way, Params, TSIH, TPGT, offer, pings, told, due, unscannedLUNs, formerSID and attempts: a login or a scan may overlap their readers
+	mu           sync.Mutex             // guards Portals, Portal, Way, Params, TSIH, TPGT, offer, pings, told, due, unscannedLUNs, scans, formerSID and attempts: a login or a scan may overlap their readers
 	redirectedTo []netip.AddrPort       // portals of a permanent redirect
 	pings        pings                  // for the next login
 	kernelPings  pings                  // those in the kernel
@@ -69,6 +69,7 @@ type Session struct {
 	relogin      bool                   // they are re-logins
 	unanswered   map[netip.AddrPort]int // by portal, how often its response time-out was doubled
 	refusals     int                    // consecutive logins that were refused
+	scans        scans                  // for the LUNs of unscannedLUNs
 	round        []path                 // re-logins that failed, see othersRemain; of the login's goroutine
 }
 
@@ -87,6 +88,9 @@ type times struct {
 	lookup      time.Duration // the addresses of a name
 	probe       time.Duration // one login, or ping, of Duplicate
 	leave       time.Duration // its logouts
+	// scan and maxScan bound the pause between two scans for the same LUNs: it is doubled after
+	// each scan
+	scan, maxScan time.Duration
 }
 
 var defaultTimes = times{
@@ -101,6 +105,8 @@ var defaultTimes = times{
 	lookup:       10 * time.Second,
 	probe:        5 * time.Second,
 	leave:        time.Second,
+	scan:         5 * time.Second,
+	maxScan:      time.Minute,
 }
 
 // Reserve makes a session in the kernel without connecting. The order of the reservations decides

@@ -26,7 +26,8 @@ type State struct {
 	// Due is set until the kernel has all of Timers.
 	Due bool
 	// UnscannedLUNs are the LUNs, in the kernel's numbering, that are still to be scanned for,
-	// MaxLUNs at most; kernel.ScanAll stands for all.
+	// MaxLUNs at most: there is no disk with a size yet. kernel.ScanAll stands for all, of
+	// which one is to be found.
 	UnscannedLUNs []uint64
 	// FormerSID is the id of the kernel's session in whose place this one was made; 0: none.
 	// The target may have that one still, and ends it before this one's first login.

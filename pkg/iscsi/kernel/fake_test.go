@@ -18,7 +18,7 @@ func open(t *testing.T, answer func(r kerneltest.Request, b []byte) [][]byte) (*
 		}
 		return answer(r, b)
 	})
-	tr := kernel.New(s, kerneltest.Handle)
+	tr := kernel.New(s, kerneltest.Handle, "/sys")
 	t.Cleanup(func() {
 		if err := tr.Close(); err != nil {
 			t.Error(err)

@@ -42,7 +42,7 @@ func panicky(t *testing.T) (*kernel.Transport, *kernel.Session, *buggy) {
 		}
 		return acceptAll(r, b)
 	})}
-	tr := kernel.New(sock, kerneltest.Handle)
+	tr := kernel.New(sock, kerneltest.Handle, "/sys")
 	t.Cleanup(func() {
 		if err := tr.Close(); err != nil {
 			t.Error(err)

@@ -28,6 +28,9 @@ func (s *Session) Bound() bool { return s.bound.Load() }
 // Destroyed reports whether the session was destroyed.
 func (s *Session) Destroyed() bool { return s.destroyed }
 
+// Sysfs is where the kernel shows the session.
+func (s *Session) Sysfs() Sysfs { return s.t.sysfs }
+
 // String names the session for messages.
 func (s *Session) String() string { return "session " + strconv.FormatUint(uint64(s.SID), 10) }
 

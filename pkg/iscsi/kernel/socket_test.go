@@ -125,7 +125,7 @@ func TestPortID(t *testing.T) {
 	if got := s.portID(); got != name.Pid || got == 0 {
 		t.Errorf("got %d, the kernel says %d", got, name.Pid)
 	}
-	if got := New(s, 0).PortID(); got != name.Pid {
+	if got := New(s, 0, "").PortID(); got != name.Pid {
 		t.Errorf("transport: got %d", got)
 	}
 }

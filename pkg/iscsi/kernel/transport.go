@@ -63,16 +63,16 @@ func Open() (*Transport, error) {
 	if err != nil {
 		return nil, err
 	}
-	return New(sock, handle), nil
+	return New(sock, handle, "/sys"), nil
 }
 
 // New returns a transport over a socket that is open already; handle is the number that names the
-// TCP transport in requests.
-func New(sock Socket, handle uint64) *Transport {
+// TCP transport in requests, and sysfs is where the kernel's attributes are.
+func New(sock Socket, handle uint64, sysfs Sysfs) *Transport {
 	t := &Transport{
 		sock:    sock,
 		handle:  handle,
-		sysfs:   "/sys",
+		sysfs:   sysfs,
 		replies: make(chan reply, 16),
 		pipes:   map[connID]*Pipe{},
 		stops:   map[connID]uint32{},

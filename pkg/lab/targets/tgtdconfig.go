@@ -39,15 +39,30 @@ func (t *Tgtd) configure(ctx context.Context) error {
 	return nil
 }
 
+// AddLUN adds a LUN to a target that runs.
+func (t *Tgtd) AddLUN(ctx context.Context, lun int, image string) error {
+	for _, args := range t.unitStep(lun, image) {
+		if _, err := t.Admin(ctx, args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (t *Tgtd) unitSteps() (steps []tgtadmArgs) {
 	for lun, image := range t.config.LUNs {
-		unit := withTid("--lun", strconv.Itoa(lun))
-		id := fmt.Sprintf("lab%05d%05d", t.config.Portal.Port(), lun)
-		steps = append(steps,
-			tgtadm("new", "logicalunit", append(slices.Clip(unit), "-b", image)...),
-			tgtadm("update", "logicalunit", append(slices.Clip(unit), "--params", "scsi_id="+id+",scsi_sn="+id)...))
+		steps = append(steps, t.unitStep(lun, image)...)
 	}
 	return steps
+}
+
+func (t *Tgtd) unitStep(lun int, image string) []tgtadmArgs {
+	unit := withTid("--lun", strconv.Itoa(lun))
+	id := fmt.Sprintf("lab%05d%05d", t.config.Portal.Port(), lun)
+	return []tgtadmArgs{
+		tgtadm("new", "logicalunit", append(slices.Clip(unit), "-b", image)...),
+		tgtadm("update", "logicalunit", append(slices.Clip(unit), "--params", "scsi_id="+id+",scsi_sn="+id)...),
+	}
 }
 
 // accountSteps makes the accounts. A binding without a target is the one for discovery. Two

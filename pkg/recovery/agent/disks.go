@@ -12,7 +12,7 @@ import (
 func (w *worker) newDisks() *disks.Keeper {
 	return disks.New(disks.Config{
 		Sys: "/sys", Proc: "/proc", Sessions: w.diskSessions, Past: w.state.Disks, NextReport: recovery.NextReport, SurveyEvery: recovery.SurveyEvery,
-		Covered: w.covered, Changed: w.disksChanged, Checked: func() { w.repairs.Wake(); w.checkLegs() }, Log: w.log,
+		Covered: w.covered, Changed: w.disksChanged, Checked: w.disksChecked, Log: w.log,
 	})
 }
 
@@ -25,6 +25,20 @@ func (w *worker) diskSessions() []disks.Session {
 		out = append(out, s)
 	}
 	return out
+}
+
+// disksChecked has new disks used, and what no disk is there for yet scanned for. It reports
+// whether there is such a LUN.
+func (w *worker) disksChecked() (waits bool) {
+	w.repairs.Wake()
+	w.checkLegs()
+	w.mu.Lock()
+	all := slices.Clone(w.sessions)
+	w.mu.Unlock()
+	for _, s := range all {
+		waits = s.ScanIfDue() || waits
+	}
+	return waits
 }
 
 // covered reports whether all that is in use above a session's disks works without them now.

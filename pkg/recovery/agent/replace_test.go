@@ -41,7 +41,7 @@ const firstSID = 4_000_000_000
 func newReplaceRig(t *testing.T) *replaceRig {
 	t.Helper()
 	r := &replaceRig{t: t, kernel: kerneltest.New(), sys: t.TempDir(), dir: t.TempDir(), memory: newMemory(t), failAt: -1, made: firstSID}
-	r.kernel.FirstSID = firstSID
+	r.kernel.FirstSID, r.kernel.Sysfs = firstSID, kernel.Sysfs(r.sys)
 	r.kernel.Refuse = r.request
 	t.Cleanup(r.kernel.Close)
 	r.wire = r.kernel.Transport()
@@ -253,6 +253,22 @@ func TestReplacingFindsItsSession(t *testing.T) {
 	}
 	if got := next.kept(t).Sessions[1].SID; got != firstSID+3 {
 		t.Errorf("session %d took the place", got)
+	}
+}
+
+// A session that is up is scanned for a LUN that has no disk yet, after each check of the disks.
+func TestDisksCheckedScans(t *testing.T) {
+	r := newReplaceRig(t)
+	w := r.worker()
+	w.sessions[1].MarkUnscanned(7)
+	if w.disksChecked() {
+		t.Error("a session that is down is to be scanned")
+	}
+	one := fmt.Sprintf("session%d", firstSID+2)
+	r.write("class/iscsi_session/"+one+"/state", "LOGGED_IN\n")
+	r.write(fmt.Sprintf("class/iscsi_connection/connection%d:0/state", firstSID+2), "up\n")
+	if !w.disksChecked() {
+		t.Error("a LUN without a disk is not waited for")
 	}
 }
 

@@ -54,8 +54,9 @@ type Config struct {
 	// after a AdoptRecovery or ReapplyRecovery.
 	Changed func()
 	// Checked is called, without a lock, after each check of the disks, which follows each
-	// uevent of one; may be nil.
-	Checked func()
+	// uevent of one; may be nil. It reports whether it is to be called again within
+	// errorCheckInterval.
+	Checked func() (again bool)
 	Log     Logger
 }
 
@@ -186,11 +187,8 @@ func (k *Keeper) Run(ctx context.Context) {
 		if k.updateTimers() {
 			writes = k.watchTimers(ctx)
 		}
-		if k.checkAll() {
+		if k.check() {
 			next.Reset(errorCheckInterval)
-		}
-		if k.cfg.Checked != nil {
-			k.cfg.Checked()
 		}
 	}
 }
@@ -227,6 +225,13 @@ func (k *Keeper) watchTimers(ctx context.Context) <-chan []write {
 	w.start(ctx.Done())
 	context.AfterFunc(ctx, contain.Func("end of the watch of recovery_tmo", w.close, nil))
 	return w.writes
+}
+
+// check checks all disks and sessions, and calls Checked. again reports whether it is to be called
+// again in errorCheckInterval.
+func (k *Keeper) check() (again bool) {
+	again = k.checkAll()
+	return k.cfg.Checked != nil && k.cfg.Checked() || again
 }
 
 // checkAll checks all disks and sessions. again reports whether it is to be called again in

@@ -1,6 +1,7 @@
 package kerneltest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,6 +24,9 @@ type Kernel struct {
 	Refuse func(r Request) unix.Errno
 	// FirstSID is the id of the first session less one.
 	FirstSID uint32
+	// Sysfs is where it shows its sessions, which is the test's; empty: /sys. Set it before
+	// Transport.
+	Sysfs kernel.Sysfs
 
 	socket *Socket
 
@@ -46,7 +50,9 @@ func New() *Kernel {
 }
 
 // Transport opens a transport to the kernel.
-func (k *Kernel) Transport() *kernel.Transport { return kernel.New(k.socket, Handle) }
+func (k *Kernel) Transport() *kernel.Transport {
+	return kernel.New(k.socket, Handle, cmp.Or(k.Sysfs, "/sys"))
+}
 
 // Requests returns the requests so far.
 func (k *Kernel) Requests() []Request {
