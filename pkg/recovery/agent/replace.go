@@ -25,7 +25,8 @@ import (
 //     without it.
 //  3. The kernel ends the session: the connection first. Without that it cannot be logged in
 //     again, so the next worker ends it.
-//  4. The kernel makes another one. That is found by its creator, and used.
+//  4. The process is kept in Replacing.Workers, and the kernel makes another session. That is found
+//     by its creator, and used. Of several one is used, and the others are ended.
 //  5. The new one is kept in the place of the old one. The next worker recovers it.
 //  6. It is listed in /run, for the shutdown. The next worker does that when it starts.
 
@@ -53,7 +54,7 @@ func (w *worker) replaceSession(sid uint32, arrays []string) (uint32, error) {
 	if !w.use(sid, w.downSessions()).Covered() { // another leg has failed since, while Remove waited for a login to end
 		return 0, w.giveBack(old)
 	}
-	r := &Replacing{SID: sid, Worker: os.Getpid(), LUNs: w.lunsOf(old), Arrays: arrays[:min(len(arrays), maxArrays)]}
+	r := &Replacing{SID: sid, LUNs: w.lunsOf(old), Arrays: arrays[:min(len(arrays), maxArrays)]}
 	w.note(r)
 	ctx, cancel := context.WithTimeout(context.Background(), endTime)
 	defer cancel()
@@ -140,6 +141,18 @@ func (w *worker) note(r *Replacing) {
 	w.save()
 }
 
+// noteWorker keeps that this process makes sessions for a replacement, before it does.
+func (w *worker) noteWorker(r *Replacing) *Replacing {
+	pid := os.Getpid()
+	if slices.Contains(r.Workers, pid) {
+		return r
+	}
+	more := *r
+	more.Workers = append(slices.Clone(r.Workers), pid)
+	w.note(&more)
+	return &more
+}
+
 // lunsOf lists the LUNs of a session's disks, and those that are still to be scanned for.
 func (w *worker) lunsOf(s *recovery.KernelSession) []uint64 {
 	out := s.State().UnscannedLUNs
@@ -155,6 +168,7 @@ func (w *worker) lunsOf(s *recovery.KernelSession) []uint64 {
 // renew makes the session anew that r names, which the kernel does not have any more, and has the
 // agent recover it.
 func (w *worker) renew(ctx context.Context, old *recovery.KernelSession, r *Replacing) (uint32, error) {
+	r = w.noteWorker(r)
 	k, err := w.reserve(ctx, r)
 	if err != nil {
 		return 0, err
@@ -184,28 +198,50 @@ func (w *worker) swap(old, fresh *recovery.KernelSession, r *Replacing) recovery
 	return past
 }
 
-// reserve makes a session in the kernel, or finds the one that the worker of r has made: it is
-// newer than the one that it replaces, and has that process as its creator
-// (drivers/scsi/scsi_transport_iscsi.c: iscsi_if_create_session). One without a connection is not
-// complete, and is removed.
+// reserve makes a session in the kernel, or finds one that a worker of r has made. Of several the
+// first one is used, and the others are ended; one without a connection is not complete, and is
+// ended too.
 func (w *worker) reserve(ctx context.Context, r *Replacing) (*kernel.Session, error) {
+	var found *kernel.Session
 	for _, sid := range w.sys.Sessions() {
-		creator, err := w.sys.Session(sid, "creator")
-		if err != nil || sid <= r.SID || creator != strconv.Itoa(r.Worker) || w.has(sid) {
+		if !w.reserved(sid, r) {
 			continue
 		}
-		_, connErr := w.sys.Connection(sid, 0, "state")
 		host, _ := w.sys.HostOf(sid)
-		found := w.transport.Adopt(sid, host)
-		if connErr == nil {
-			return found, nil
+		one := w.transport.Adopt(sid, host)
+		if _, err := w.sys.Connection(sid, 0, "state"); err == nil && found == nil {
+			found = one
+			continue
 		}
-		if err := found.End(ctx); err != nil {
+		if err := one.End(ctx); err != nil {
 			return nil, err
 		}
 	}
+	if found != nil {
+		return found, nil
+	}
 	return session.Reserve(ctx, w.transport)
 }
+
+// reserved reports whether a session was made by a worker of r, and is in no list: it is newer than
+// the one that it replaces, has that process as its creator (drivers/scsi/scsi_transport_iscsi.c:
+// iscsi_if_create_session), and has no target, which it gets at its first login. A session that has
+// one is of another program whose process has the number of a worker that ended.
+func (w *worker) reserved(sid uint32, r *Replacing) bool {
+	if sid <= r.SID || w.has(sid) {
+		return false
+	}
+	text, err := w.sys.Session(sid, "creator")
+	creator, perr := strconv.Atoi(text)
+	if err != nil || perr != nil || !slices.Contains(r.Workers, creator) {
+		return false
+	}
+	target, err := w.sys.Session(sid, "targetname")
+	return err != nil || target == "" || target == noValue
+}
+
+// noValue is what the kernel shows for a text that was not set (lib/vsprintf.c: a NULL pointer).
+const noValue = "(null)"
 
 // has reports whether a session is one of the worker's.
 func (w *worker) has(sid uint32) bool {

@@ -272,6 +272,80 @@ func TestDisksCheckedScans(t *testing.T) {
 	}
 }
 
+// Of the sessions that several workers have made, each of which ended before it kept its own, one
+// takes the place and the others are ended. Those of other programs stay, also one whose creator
+// had the number of a worker.
+func TestReplacingEndsWhatWorkersMade(t *testing.T) {
+	const first, second = 1_000_000_001, 1_000_000_002
+	r := newReplaceRig(t)
+	w := r.worker()
+	r.failAt = 3 // the old session is removed, and no new one made
+	if _, err := w.replaceSession(firstSID+2, []string{"md127"}); err == nil {
+		t.Fatal("no error")
+	}
+	if got := w.kept(t).Replacing.Workers; !slices.Equal(got, []int{os.Getpid()}) {
+		t.Errorf("before the session is made, %d are kept as its creators", got)
+	}
+	r.failAt = -1
+	w.note(&Replacing{SID: firstSID + 2, Workers: []int{first, second}, LUNs: []uint64{0, 3}, Arrays: []string{"md127"}})
+	var want []uint32
+	for _, one := range []struct {
+		creator int
+		target  string
+		partial bool
+		stays   bool
+	}{
+		{creator: first, target: "(null)", partial: true}, // has no connection
+		{creator: second, target: "(null)", stays: true},  // is used
+		{creator: first, target: "(null)"},
+		{creator: first, target: "iqn.t:other", stays: true}, // of a later process with that number
+		{creator: 1, target: "(null)", stays: true},
+	} {
+		k, err := session.Reserve(t.Context(), r.wire)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.write(fmt.Sprintf("class/iscsi_session/session%d/creator", k.SID), fmt.Sprintln(one.creator))
+		r.write(fmt.Sprintf("class/iscsi_session/session%d/targetname", k.SID), one.target+"\n")
+		if conn := fmt.Sprintf("%s/class/iscsi_connection/connection%d:0", r.sys, k.SID); one.partial && os.RemoveAll(conn) != nil {
+			t.Fatal(conn)
+		}
+		if one.stays {
+			want = append(want, k.SID)
+		}
+	}
+	next := r.worker()
+	if err := next.continueReplacing(); err != nil {
+		t.Fatal(err)
+	}
+	if got := next.kept(t).Sessions[1].SID; got != want[0] {
+		t.Errorf("session %d took the place, want %d", got, want[0])
+	}
+	if got := r.sessions(); !slices.Equal(got, append([]uint32{firstSID + 1}, want...)) {
+		t.Errorf("the kernel has %d, want %d beside the first", got, want)
+	}
+}
+
+// A worker that continues a replacement keeps its own number beside those of earlier workers before
+// it makes a session.
+func TestReplacingKeepsItsWorkers(t *testing.T) {
+	r := newReplaceRig(t)
+	w := r.worker()
+	r.failAt = 3
+	if _, err := w.replaceSession(firstSID+2, []string{"md127"}); err == nil {
+		t.Fatal("no error")
+	}
+	w.note(&Replacing{SID: firstSID + 2, Workers: []int{1_000_000_001}, Arrays: []string{"md127"}})
+	next := r.worker()
+	r.failAt = 0
+	if err := next.continueReplacing(); err == nil {
+		t.Fatal("no error")
+	}
+	if got := next.kept(t).Replacing; got == nil || !slices.Equal(got.Workers, []int{1_000_000_001, os.Getpid()}) || !slices.Equal(got.Arrays, []string{"md127"}) {
+		t.Errorf("kept %+v", got)
+	}
+}
+
 // A session that a login has brought back, that another program has ended, whose data is on no
 // other disk by then, or that the shutdown removes is not ended, and none is by a process that
 // ends.

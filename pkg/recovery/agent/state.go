@@ -37,10 +37,12 @@ type State struct {
 
 // Replacing is a session of the list that a worker has begun to end: see replace.go.
 type Replacing struct {
-	SID    uint32
-	Worker int      // the process, which is the creator of the new session
-	LUNs   []uint64 // of the disks that it had
-	Arrays []string // that lose members
+	SID uint32
+	// Workers are the processes that have worked on it, which are the creators of new sessions,
+	// maxWorkers at most.
+	Workers []int
+	LUNs    []uint64 // of the disks that it had
+	Arrays  []string // that lose members
 }
 
 // Leg is a session that took the place of one that was ended, and the arrays that lost members.
@@ -89,9 +91,16 @@ func (s *State) line(line string) error {
 		return err
 	case "replacing":
 		r := &Replacing{}
-		var luns, arrays string
-		if err := words.Read(values, &r.SID, &r.Worker, &luns, &arrays); err != nil {
+		var workers, luns, arrays string
+		if err := words.Read(values, &r.SID, &workers, &luns, &arrays); err != nil {
 			return err
+		}
+		for text := range strings.FieldsSeq(workers) {
+			pid, err := strconv.Atoi(text)
+			if err != nil || len(r.Workers) == maxWorkers {
+				return fmt.Errorf("workers %q", workers)
+			}
+			r.Workers = append(r.Workers, pid)
 		}
 		for text := range strings.FieldsSeq(luns) {
 			lun, err := strconv.ParseUint(text, 10, 64)

@@ -28,7 +28,7 @@ func testState() State {
 	}
 	return State{
 		Disks: kept, MirrorTimeout: 20 * time.Second,
-		Replacing: &Replacing{SID: 1, Worker: 4711, LUNs: []uint64{0, 1 << 40}, Arrays: []string{"md0", "vg-root"}},
+		Replacing: &Replacing{SID: 1, Workers: []int{4711, 4712}, LUNs: []uint64{0, 1 << 40}, Arrays: []string{"md0", "vg-root"}},
 		Legs:      []Leg{{SID: 2, Arrays: []string{"md127"}}},
 		Sessions: []session.State{{
 			Record: session.Record{

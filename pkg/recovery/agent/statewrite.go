@@ -13,6 +13,7 @@ const (
 	maxState   = 64 << 10 // bytes that are handed over
 	maxUplinks = 64
 	maxArrays  = 4   // that a session's end is noted for
+	maxWorkers = 16  // that have worked on a replacement
 	maxCause   = 512 // bytes of an error's text; those of 64 portals may be joined in one
 )
 
@@ -56,7 +57,8 @@ func (s *State) appendHead(b []byte) []byte {
 	b = fmt.Appendf(b, "mirror-tmo %d\n", int64(s.MirrorTimeout))
 	if r := s.Replacing; r != nil {
 		luns := strings.Trim(fmt.Sprint(r.LUNs[:min(len(r.LUNs), session.MaxLUNs)]), "[]")
-		b = fmt.Appendf(b, "replacing %d %d %q %q\n", r.SID, r.Worker, luns, joinArrays(r.Arrays))
+		workers := strings.Trim(fmt.Sprint(r.Workers[max(0, len(r.Workers)-maxWorkers):]), "[]")
+		b = fmt.Appendf(b, "replacing %d %q %q %q\n", r.SID, workers, luns, joinArrays(r.Arrays))
 	}
 	for _, l := range s.Legs[:min(len(s.Legs), session.MaxStates)] {
 		b = fmt.Appendf(b, "leg %d %q\n", l.SID, joinArrays(l.Arrays))

@@ -140,7 +140,7 @@ func checkState(t *testing.T, want State, b []byte) {
 		want.Legs[i].Arrays = want.Legs[i].Arrays[:min(len(want.Legs[i].Arrays), maxArrays)]
 	}
 	if r := want.Replacing; r != nil {
-		want.Replacing = &Replacing{r.SID, r.Worker, r.LUNs[:min(len(r.LUNs), session.MaxLUNs)], r.Arrays[:min(len(r.Arrays), maxArrays)]}
+		want.Replacing = &Replacing{r.SID, r.Workers[max(0, len(r.Workers)-maxWorkers):], r.LUNs[:min(len(r.LUNs), session.MaxLUNs)], r.Arrays[:min(len(r.Arrays), maxArrays)]}
 	}
 	want.Sessions = slices.Clone(want.Sessions)
 	for i := range want.Sessions {
@@ -201,7 +201,10 @@ func stateOf(b []byte) State {
 		s.Legs = append(s.Legs, Leg{number(), arrays()})
 	}
 	if take(1)[0]&1 != 0 {
-		s.Replacing = &Replacing{SID: number(), Worker: int(number()), Arrays: arrays()}
+		s.Replacing = &Replacing{SID: number(), Arrays: arrays()}
+		for range count(maxWorkers) {
+			s.Replacing.Workers = append(s.Replacing.Workers, int(number()))
+		}
 		for range count(session.MaxLUNs) {
 			s.Replacing.LUNs = append(s.Replacing.LUNs, uint64(number())<<32)
 		}
