@@ -138,7 +138,7 @@ func checkTries(t *testing.T, requests []kerneltest.Request, tries int) {
 	for _, r := range requests {
 		n[r.Type]++
 	}
-	if n[kerneltest.CreateSession] != 1 || n[kerneltest.CreateConn] != 1 || n[kerneltest.DestroyConn]+n[kerneltest.DestroySession] != 0 ||
+	if n[kerneltest.CreateSession] != 1 || n[kerneltest.CreateConn] != 1 || n[kerneltest.DestroyConn]+n[kerneltest.DestroyAsync] != 0 ||
 		n[kerneltest.BindConn] != tries || n[kerneltest.StopConn] != tries-1 {
 		t.Errorf("%d tries: %q", tries, steps(requests))
 	}

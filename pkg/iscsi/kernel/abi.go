@@ -22,17 +22,20 @@ const (
 	stopConn       eventType = 18 // ISCSI_UEVENT_STOP_CONN
 	sendPDU        eventType = 19 // ISCSI_UEVENT_SEND_PDU
 
-	recvPDU   eventType = 101 // ISCSI_KEVENT_RECV_PDU = KEVENT_BASE + 1
-	connError eventType = 102 // ISCSI_KEVENT_CONN_ERROR
-	ifError   eventType = 103 // ISCSI_KEVENT_IF_ERROR
+	destroySessionAsync eventType = 43 // ISCSI_UEVENT_DESTROY_SESSION_ASYNC
+
+	recvPDU          eventType = 101 // ISCSI_KEVENT_RECV_PDU = KEVENT_BASE + 1
+	connError        eventType = 102 // ISCSI_KEVENT_CONN_ERROR
+	ifError          eventType = 103 // ISCSI_KEVENT_IF_ERROR
+	sessionDestroyed eventType = 104 // ISCSI_KEVENT_DESTROY_SESSION
 )
 
 var eventNames = map[eventType]string{
-	createSession: "create session", destroySession: "destroy session",
+	createSession: "create session", destroySession: "destroy session", destroySessionAsync: "destroy session",
 	createConn: "create connection", destroyConn: "destroy connection",
 	bindConn: "bind connection", setParam: "set parameter",
 	startConn: "start connection", stopConn: "stop connection", sendPDU: "send pdu",
-	recvPDU: "receive pdu", connError: "connection error", ifError: "interface error",
+	recvPDU: "receive pdu", connError: "connection error", ifError: "interface error", sessionDestroyed: "session destroyed",
 }
 
 // String names the event.

@@ -81,7 +81,7 @@ func TestRequests(t *testing.T) {
 	if err := s.Destroy(t.Context()); err != nil {
 		t.Error(err)
 	}
-	want = append(want, kerneltest.Request{Type: kerneltest.DestroyConn, SID: 7}, kerneltest.Request{Type: kerneltest.DestroySession, SID: 7})
+	want = append(want, kerneltest.Request{Type: kerneltest.DestroyConn, SID: 7}, kerneltest.Request{Type: kerneltest.DestroyAsync, SID: 7})
 	if diff := cmp.Diff(want, parse(t, sock)); diff != "" {
 		t.Error(diff)
 	}
@@ -199,14 +199,14 @@ func TestCreateWithoutConnection(t *testing.T) {
 	if _, err := tr.CreateSession(ctx, kernel.Limits{}, 1); !errors.Is(err, unix.ENOMEM) {
 		t.Errorf("got %v", err)
 	}
-	if all := parse(t, sock); len(all) != 3 || all[2].Type != kerneltest.DestroySession || all[2].SID != 7 {
+	if all := parse(t, sock); len(all) != 3 || all[2].Type != kerneltest.DestroyAsync || all[2].SID != 7 {
 		t.Errorf("got %+v", all)
 	}
 }
 
 // The return code of DESTROY_SESSION is returned too, and a session with a connection stays.
 func TestDestroyRefused(t *testing.T) {
-	for _, refused := range []uint32{kerneltest.DestroyConn, kerneltest.DestroySession} {
+	for _, refused := range []uint32{kerneltest.DestroyConn, kerneltest.DestroyAsync} {
 		tr, sock := open(t, func(r kerneltest.Request, b []byte) [][]byte {
 			if r.Type == refused {
 				return [][]byte{kerneltest.ReturnCode(b, unix.EBUSY)}

@@ -107,24 +107,6 @@ func (s *Session) stop(ctx context.Context, flag uint32) error {
 	return err
 }
 
-// Destroy removes a session that was never started.
-func (s *Session) Destroy(ctx context.Context) error {
-	ev := &uevent{typ: destroyConn}
-	ev.putU(s.SID, s.CID)
-	if err := s.t.command(ctx, ev, s.String()); err != nil {
-		return err
-	}
-	return s.destroySession(ctx)
-}
-
-func (s *Session) destroySession(ctx context.Context) error {
-	ev := &uevent{typ: destroySession}
-	ev.putU(s.SID)
-	err := s.t.command(ctx, ev, s.String())
-	s.destroyed = err == nil
-	return err
-}
-
 // SetRecoveryTimeout sets for how many seconds the kernel holds I/O while the connection is down;
 // negative: without an end. Written here it sticks: iscsid's own default does not overwrite it. The
 // session must be started.

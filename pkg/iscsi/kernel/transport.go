@@ -28,10 +28,11 @@ type Transport struct {
 	requestMu sync.Mutex // one request and its answer at a time
 	replies   chan reply
 
-	mu    sync.Mutex // guards pipes, watch and stops
+	mu    sync.Mutex // guards pipes, watch, stops and ends
 	pipes map[connID]*Pipe
-	watch chan Event        // nil: there is no watcher
-	stops map[connID]uint32 // see Event.Stops
+	ends  map[uint32]chan error // by session, see awaitEnd
+	watch chan Event            // nil: there is no watcher
+	stops map[connID]uint32     // see Event.Stops
 
 	done    chan struct{} // closed when the reader stops
 	readErr error         // why; valid after done
@@ -76,6 +77,7 @@ func New(sock Socket, handle uint64, sysfs Sysfs) *Transport {
 		replies: make(chan reply, 16),
 		pipes:   map[connID]*Pipe{},
 		stops:   map[connID]uint32{},
+		ends:    map[uint32]chan error{},
 		done:    make(chan struct{}),
 	}
 	contain.Go(readerName, t.read, t.stop)
@@ -197,6 +199,10 @@ func (t *Transport) event(ev *uevent) {
 	id := connID{sid: native.Uint32(ev.r[0:]), cid: native.Uint32(ev.r[4:])}
 	t.mu.Lock()
 	defer t.mu.Unlock() // a pipe that closes meanwhile must receive it
+	if ev.typ == sessionDestroyed {
+		t.ended(native.Uint32(ev.r[4:]), nil) // behind the host's number
+		return
+	}
 	p := t.pipes[id]
 	if p == nil {
 		if e, ok := toEvent(ev, id); ok {
@@ -232,6 +238,9 @@ func (t *Transport) lost(err error) {
 	defer t.mu.Unlock()
 	for _, p := range t.pipes {
 		p.deliver(received{err: err})
+	}
+	for sid := range t.ends {
+		t.ended(sid, err)
 	}
 }
 

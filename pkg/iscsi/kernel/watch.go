@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 )
 
@@ -134,19 +132,4 @@ func (t *Transport) PortID() uint32 {
 		return s.portID()
 	}
 	return 0
-}
-
-// End closes the connection and removes the session and its disks in any state: pending I/O fails.
-// Nothing is sent to the target. A session whose connection another process has removed, which
-// ended then, is removed too.
-func (s *Session) End(ctx context.Context) error {
-	stopped := s.stop(ctx, stopTerm)
-	err := s.Destroy(ctx)
-	if isErrno(err, unix.EINVAL) { // no connection: drivers/scsi/scsi_transport_iscsi.c: iscsi_if_destroy_conn
-		err = s.destroySession(ctx)
-	}
-	if err != nil {
-		return errors.Join(stopped, err)
-	}
-	return nil
 }

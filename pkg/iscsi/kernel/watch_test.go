@@ -95,7 +95,7 @@ func TestEnd(t *testing.T) {
 			t.Errorf("stopped with flag %d", r.Flag)
 		}
 	}
-	if want := []uint32{kerneltest.StopConn, kerneltest.DestroyConn, kerneltest.DestroySession}; !slices.Equal(got, want) {
+	if want := []uint32{kerneltest.StopConn, kerneltest.DestroyConn, kerneltest.DestroyAsync}; !slices.Equal(got, want) {
 		t.Errorf("requests %v, want %v", got, want)
 	}
 }
@@ -107,7 +107,7 @@ func TestEndWithoutConnection(t *testing.T) {
 		switch r.Type {
 		case kerneltest.StopConn, kerneltest.DestroyConn:
 			return [][]byte{kerneltest.Refusal(b, unix.EINVAL)}
-		case kerneltest.DestroySession:
+		case kerneltest.DestroyAsync:
 			ended = true
 		}
 		return acceptAll(r, b)

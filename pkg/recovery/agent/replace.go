@@ -64,10 +64,9 @@ func (w *worker) replaceSession(sid uint32, arrays []string) (uint32, error) {
 	return w.renew(ctx, old, r)
 }
 
-// stopReplacing waits for a replacement that is under way, and has none begin. A process must not
-// end while the kernel ends a session for it: the kernel drops the signals of the thread meanwhile,
-// also the one that ends it with the process, which is there for good then
-// (drivers/scsi/libiscsi.c: iscsi_host_remove, flush_signals).
+// stopReplacing waits for a replacement that is under way, and has none begin: the next worker
+// would have to find out how far it is. Where the kernel ends a session in the request, the process
+// must not end meanwhile: see pkg/iscsi/kernel/destroy.go.
 func (w *worker) stopReplacing() {
 	w.replacing.Lock()
 	defer w.replacing.Unlock()

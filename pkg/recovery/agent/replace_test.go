@@ -102,7 +102,7 @@ func (r *replaceRig) request(q kerneltest.Request) unix.Errno {
 		if os.RemoveAll(filepath.Join(r.sys, conn)) != nil {
 			return unix.EIO
 		}
-	case kerneltest.DestroySession:
+	case kerneltest.DestroyAsync:
 		if os.RemoveAll(filepath.Join(r.sys, at("iscsi_session", fmt.Sprintf("session%d", q.SID)))) != nil {
 			return unix.EIO
 		}

@@ -118,6 +118,9 @@ func (k *Kernel) session(s *session, r Request, b []byte) [][]byte {
 		return [][]byte{Reply(b, r.SID, r.CID)}
 	case DestroySession:
 		delete(k.sessions, r.SID)
+	case DestroyAsync:
+		delete(k.sessions, r.SID)
+		return [][]byte{Reply(b), Event(Destroyed, nil, r.SID+100, r.SID)}
 	case BindConn:
 		if s.conn != nil {
 			return [][]byte{ReturnCode(b, unix.ENOTCONN)}

@@ -22,9 +22,11 @@ const (
 	StartConn      = 17
 	StopConn       = 18
 	SendPDU        = 19
+	DestroyAsync   = 43
 	RecvPDU        = 101
 	ConnError      = 102
 	IfError        = 103
+	Destroyed      = 104
 )
 
 // headerLen is struct nlmsghdr and struct iscsi_uevent.
@@ -81,7 +83,7 @@ func (r *Request) fields(u, payload []byte) error {
 	case CreateSession:
 		r.SID, r.CID = 0, 0
 		r.CmdSN, r.Commands, r.Depth = ne.Uint32(u), ne.Uint16(u[4:]), ne.Uint16(u[6:])
-	case DestroySession, CreateConn, DestroyConn, StartConn:
+	case DestroySession, DestroyAsync, CreateConn, DestroyConn, StartConn:
 	case BindConn:
 		r.FD, r.Leading, rest = ne.Uint64(u[8:]), ne.Uint32(u[16:]), u[20:]
 	case StopConn:
