@@ -29,5 +29,27 @@ type Array struct {
 	fresh *Superblock // of the freshest member
 }
 
+// Lacks returns of how many slots no member was found: neither one that is used, nor a spare that
+// the kernel can put there, nor one of those in Left that has its place there by its own
+// superblock. Slots that the freshest member has as empty count too: their former member may be
+// elsewhere.
+func (a *Array) Lacks() int {
+	taken := make([]bool, a.fresh.slots())
+	spares := 0
+	for i := range a.Members {
+		if slot := a.Members[i].Slot; slot >= 0 {
+			taken[slot] = true
+		} else {
+			spares++
+		}
+	}
+	for i := range a.Left {
+		if slot := a.Left[i].Slot; slot >= 0 && slot < len(taken) {
+			taken[slot] = true
+		}
+	}
+	return max(0, len(taken)-count(taken)-spares)
+}
+
 // title is how a person knows the array.
 func (a *Array) title() string { return a.fresh.title() }

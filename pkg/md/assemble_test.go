@@ -251,3 +251,32 @@ func TestOrder(t *testing.T) {
 		t.Error(diff, problems)
 	}
 }
+
+// A slot lacks a member if none of it was found, also if the freshest member has it as empty; a
+// spare can take it.
+func TestLacks(t *testing.T) {
+	for name, c := range map[string]struct {
+		found []md.Found
+		want  int
+	}{
+		"whole":                  {members(md.RAID1, 2), 0},
+		"missing":                {without(members(md.RAID6, 4), 1, 3), 2},
+		"removed":                {went(members(md.RAID1, 3), 0)[:1], 2},
+		"removed and there":      {went(members(md.RAID1, 3), 0)[:2], 1},
+		"faulty by its own":      {each(members(md.RAID1, 2), func(s *md.Superblock) { s.Roles[1] = md.RoleFaulty }), 1},
+		"out of date":            {each(members(md.RAID1, 2), func(s *md.Superblock) { s.Events -= 10 * uint64(s.Number) }), 0},
+		"a spare for one":        {each(without(members(md.RAID5, 4), 1), func(s *md.Superblock) { s.Disks = 3; s.Roles[3] = md.RoleSpare }), 0},
+		"a spare for one of two": {each(without(members(md.RAID6, 5), 1, 2), func(s *md.Superblock) { s.Disks = 4; s.Roles[4] = md.RoleSpare }), 1},
+	} {
+		a, _ := assemble(t, c.found)
+		if got := a.Lacks(); got != c.want {
+			t.Errorf("%s: %d, want %d", name, got, c.want)
+		}
+	}
+}
+
+// went returns members of which those of the numbers have gone on without the rest.
+func went(found []md.Found, numbers ...int) []md.Found {
+	alone(found, 200, numbers...)
+	return found
+}

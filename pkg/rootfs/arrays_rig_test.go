@@ -228,6 +228,7 @@ type member struct {
 	slot   int
 	events uint64
 	dirty  bool
+	empty  []int // slots that it has as empty
 	at     int64 // where the device begins, in sectors of the disk
 	size   int64 // in sectors; 0: the disk's
 	data   int64 // in sectors; 0: what is left of the size
@@ -276,6 +277,9 @@ func (k *fakeArrays) add(m member) {
 		role := uint16(i)
 		if i >= m.slots {
 			role = md.RoleSpare
+		}
+		if slices.Contains(m.empty, i) {
+			role = md.RoleFaulty
 		}
 		le.PutUint16(b[256+2*i:], role)
 	}

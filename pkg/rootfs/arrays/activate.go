@@ -22,7 +22,7 @@ func (l *Layer) Activate(ctx context.Context, a blockdev.Assembly) ([]*blockdev.
 	p := a.Plan.(*assembly)
 	started := p.node == ""
 	if started {
-		if err := l.start(ctx, p, a.Members); err != nil {
+		if err := l.run(ctx, p); err != nil {
 			return nil, fmt.Errorf("array %s: %w", title(p.id), err)
 		}
 	}
@@ -38,7 +38,7 @@ func (l *Layer) Activate(ctx context.Context, a blockdev.Assembly) ([]*blockdev.
 	if err != nil {
 		return nil, fmt.Errorf("array %s: %w", title(p.id), err)
 	}
-	d.Parents = a.Members
+	d.Parents = p.start
 	if started {
 		l.warn(p)
 	}
@@ -55,16 +55,16 @@ func (l *Layer) warn(p *assembly) {
 	}
 }
 
-// start starts an array under a free number. A driver may be built in, so a module that is missing
+// run starts an array under a free number. A driver may be built in, so a module that is missing
 // counts only if the kernel lacks it too.
-func (l *Layer) start(ctx context.Context, p *assembly, members []*blockdev.Device) error {
+func (l *Layer) run(ctx context.Context, p *assembly) error {
 	defer sequence.Blocking(ctx, "start of array "+title(p.id))()
 	missing := l.Kernel.Load(ctx, "md_mod")
 	if err := l.Kernel.Load(ctx, p.plan.Module); missing == nil {
 		missing = err
 	}
 	var numbers []array.Number
-	for _, d := range members {
+	for _, d := range p.start {
 		numbers = append(numbers, array.Number(d.Number))
 	}
 	for _, node := range l.nodes(p.id) {

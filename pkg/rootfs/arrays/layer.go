@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
@@ -57,10 +58,12 @@ type assembly struct {
 	id       bootspec.ArrayID
 	set      md.UUID
 	plan     md.Plan
-	metadata string    // version of the superblocks: "1.2"
-	left     []md.Left // that are not used
-	node     string    // of an array that runs: "md127"
-	link     string    // to it, below Layer.Dev: "md/root"
+	metadata string             // version of the superblocks: "1.2"
+	start    []*blockdev.Device // the members to start it with, or that it runs with
+	left     []md.Left          // that are not used
+	lacks    int                // members that were not found
+	node     string             // of an array that runs: "md127"
+	link     string             // to it, below Layer.Dev: "md/root"
 }
 
 // Find implements blockdev.Layer. An array that runs is taken as it is.
@@ -81,10 +84,15 @@ func (l *Layer) Find(ctx context.Context, devices []*blockdev.Device) ([]blockde
 	}
 	var out []blockdev.Assembly
 	for _, a := range wanted {
-		p := &assembly{id: idOf(a), set: a.Set, metadata: fmt.Sprintf("1.%d", a.Minor), left: a.Left}
-		members := membersOf(a, devices)
-		if at := among(members, running); at != nil {
-			p.node, members, p.left = at.node, at.members, nil
+		p := &assembly{
+			id: idOf(a), set: a.Set, metadata: fmt.Sprintf("1.%d", a.Minor), left: a.Left, start: devicesOf(a.Members, devices), lacks: a.Lacks(),
+		}
+		members := slices.Clone(p.start) // also those left out: the array may take them back
+		for i := range a.Left {
+			members = append(members, devicesOf([]md.Member{a.Left[i].Member}, devices)...)
+		}
+		if at := among(p.start, running); at != nil {
+			p.node, p.start, p.left = at.node, at.members, nil
 		} else if p.plan, err = l.plan(ctx, a); err != nil {
 			l.Errs = append(l.Errs, err)
 			continue
@@ -129,11 +137,11 @@ func (l *Layer) plan(ctx context.Context, a *md.Array) (md.Plan, error) {
 	return a.Plan(o)
 }
 
-// membersOf returns the devices of an array's members.
-func membersOf(a *md.Array, devices []*blockdev.Device) (out []*blockdev.Device) {
-	for i := range a.Members {
+// devicesOf returns the devices of members.
+func devicesOf(members []md.Member, devices []*blockdev.Device) (out []*blockdev.Device) {
+	for i := range members {
 		for _, d := range devices {
-			if d.Name == a.Members[i].Place {
+			if d.Name == members[i].Place {
 				out = append(out, d)
 			}
 		}
