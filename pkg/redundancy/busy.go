@@ -13,12 +13,13 @@ import (
 // busy is what the kernel lists as in use.
 type busy struct {
 	numbers map[string]bool // of mounted file systems, "8:2"
-	names   map[string]bool // of swap and of members of a btrfs, "sda2", or as in /dev/mapper
+	names   map[string]bool // of swap, of members of a btrfs and of what is open, "sda2", or as in /dev/mapper
 	unknown bool            // the mounts cannot be read
 }
 
 // readBusy reads the mounts of process 1, because a process may have a mount namespace of its own,
-// the swap, and the members of each btrfs, which is mounted under a number of its own.
+// the swap, the members of each btrfs, which is mounted under a number of its own, and what is
+// below loop devices and exports.
 func (r *Rule) readBusy() busy {
 	b := busy{numbers: map[string]bool{}, names: map[string]bool{}}
 	text, err := os.ReadFile(filepath.Join(r.Proc, "1/mountinfo"))
@@ -38,6 +39,7 @@ func (r *Rule) readBusy() busy {
 	for _, path := range members {
 		b.names[filepath.Base(path)] = true
 	}
+	r.opensNamed(&b)
 	return b
 }
 

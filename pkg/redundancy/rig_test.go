@@ -160,6 +160,26 @@ func (r *rig) mounted(names ...string) {
 	r.write("proc/1/mountinfo", text)
 }
 
+// exported has the kernel's target export a device.
+func (r *rig) exported(name string) {
+	r.t.Helper()
+	n := r.number(name)
+	r.write("sys/kernel/config/target/core/iblock_0/one/info", fmt.Sprintf("Status: ACTIVATED  Max Queue Depth: 0  SectorSize: 512  HwMaxSectors: 8192\n"+
+		"        iBlock device: %s  UDEV PATH: /dev/x  readonly: 0\n        Major: %d Minor: %d  CLAIMED: IBLOCK\n", name, n.Major, n.Minor))
+	r.write("sys/kernel/config/target/core/iblock_0/off/info", "Status: DEACTIVATED  Max Queue Depth: 0  SectorSize: 0  HwMaxSectors: 0\n        readonly: 0\n        ")
+}
+
+// opened has a program open a file, with flags of the kernel.
+func (r *rig) opened(path string, flags int) {
+	r.t.Helper()
+	for fd, to := range []string{"/dev/null", "socket:[7]", path} {
+		if err := errors.Join(os.MkdirAll(filepath.Join(r.dir, "proc/321/fd"), 0o755), os.Symlink(to, filepath.Join(r.dir, "proc/321/fd", fmt.Sprint(fd)))); err != nil {
+			r.t.Fatal(err)
+		}
+		r.write(fmt.Sprintf("proc/321/fdinfo/%d", fd), fmt.Sprintf("pos:\t0\nflags:\t0%o\nmnt_id:\t25\n", flags))
+	}
+}
+
 // rule is the rule for the rig.
 func (r *rig) rule() *Rule {
 	return &Rule{Sys: filepath.Join(r.dir, "sys"), Proc: filepath.Join(r.dir, "proc"), Maps: r}

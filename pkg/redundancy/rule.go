@@ -41,16 +41,27 @@ func (u Use) Idle() bool { return len(u.Fails) == 0 && len(u.Arrays) == 0 }
 
 // Use finds out what becomes of all that is in use above the disks of a session when these, and the
 // disks of the sessions in down, are lost. Sessions are the kernel's session ids. In use are
-// mounted file systems, swap, members of a btrfs, arrays that run, and devices of device-mapper
-// that are open.
+// mounted file systems, swap, members of a btrfs, arrays that run, devices of device-mapper that
+// are open, what is below a loop device, what LIO exports, and, where nothing else keeps the result
+// from being Covered, what a program has open for writing.
 func (r *Rule) Use(sid uint32, down []uint32) Use {
 	luns, err := blockdev.LUNs(r.Sys, sid)
 	if err != nil { // the session is being removed
 		return Use{}
 	}
-	e := &evaluation{Rule: r, down: append(slices.Clone(down), sid)}
-	var u Use
+	down = append(slices.Clone(down), sid)
 	busy := r.readBusy()
+	u := r.use(luns, down, busy)
+	if u.Covered() {
+		r.opensOfPrograms(&busy)
+		u = r.use(luns, down, busy)
+	}
+	return u
+}
+
+// use is Use with what is busy.
+func (r *Rule) use(luns []blockdev.LUN, down []uint32, busy busy) (u Use) {
+	e := &evaluation{Rule: r, down: down}
 	for _, lun := range luns {
 		if lun.Disk == "" {
 			continue

@@ -46,6 +46,42 @@ func TestUse(t *testing.T) {
 			r.write("proc/swaps", "Filename Type Size Used Priority\n/dev/mapper/vg-swap partition 1 0 -2\n")
 		}, nil, "[] [dm-0]"},
 		{"a btrfs on two disks", func(r *rig) { r.link("sys/class/block/sda", "sys/fs/btrfs/uuid/devices/sda") }, nil, "[] [sda]"},
+		{"below a loop device", func(r *rig) { r.write("sys/block/loop0/loop/backing_file", "/dev/sda\n") }, nil, "[] [sda]"},
+		{"a file below a loop device", func(r *rig) { r.write("sys/block/loop0/loop/backing_file", "/srv/sda\n") }, nil, "[] []"},
+		{"a volume below a loop device", func(r *rig) {
+			r.linear("dm-0", "vg-disk", "sda")
+			r.maps["vg-disk"] = dmDevice{}
+			r.write("sys/block/loop1/loop/backing_file", "/dev/mapper/vg-disk\n")
+		}, nil, "[] [dm-0]"},
+		{"an export", func(r *rig) { r.exported("sda") }, nil, "[] [sda]"},
+		{"an export of another disk", func(r *rig) { r.exported("sdb") }, nil, "[] []"},
+		{"raid1 below a loop device", func(r *rig) {
+			r.array("md0", "raid1", disks("sda", "sdb"))
+			r.write("sys/block/loop0/loop/backing_file", "/dev/md0\n")
+		}, nil, "[md0] []"},
+		{"raid1 beside an export", func(r *rig) {
+			r.partition("sda", "sda1")
+			r.partition("sda", "sda2")
+			r.array("md0", "raid1", disks("sda1", "sdb"))
+			r.exported("sda2")
+		}, nil, "[md0] [sda2]"},
+		{"raid1 that a program has open", func(r *rig) { r.array("md0", "raid1", disks("sda", "sdb")); r.opened("/dev/md0", 0o100002) }, nil, "[md0] []"},
+		{"raid1 beside what a program has open", func(r *rig) {
+			r.partition("sda", "sda1")
+			r.partition("sda", "sda2")
+			r.array("md0", "raid1", disks("sda1", "sdb"))
+			r.opened("/dev/sda2", 0o140002)
+		}, nil, "[md0] [sda2]"},
+		{"raid1 and its leg open in a chroot", func(r *rig) {
+			r.array("md0", "raid1", disks("sda", "sdb"))
+			r.opened("/srv/root/dev/sda", 0o1)
+		}, nil, "[md0] [sda]"},
+		{"raid1 and its legs open for reading", func(r *rig) {
+			r.array("md0", "raid1", disks("sda", "sdb"))
+			r.opened("/dev/sda", 0o100000)
+		}, nil, "[md0] []"},
+		{"raid1 and the other leg open", func(r *rig) { r.array("md0", "raid1", disks("sda", "sdb")); r.opened("/dev/sdb", 0o100002) }, nil, "[md0] []"},
+		{"raid1 and a file of that name open", func(r *rig) { r.array("md0", "raid1", disks("sda", "sdb")); r.opened("/home/sda", 0o100002) }, nil, "[md0] []"},
 		{"mounts that cannot be read", func(r *rig) { r.remove("proc/1/mountinfo") }, nil, "[] [sda]"},
 
 		{"raid1", func(r *rig) { r.array("md0", "raid1", disks("sda", "sdb")) }, nil, "[md0] []"},
