@@ -259,6 +259,35 @@ func TestSoakArraysLateLUN(t *testing.T) {
 	r.checkMirror()
 }
 
+// A member that the array has gone on without is on a LUN that no source names: the LUN is
+// attached, and the agent has the member brought up to date.
+func TestSoakArraysMemberOnOtherLUN(t *testing.T) {
+	r := newMirrorRig(t, "mirror")
+	const line = "console=ttyS0 rw iscsi_lun=1 " + seedLine
+	end := func() {
+		r.waitWritten()
+		r.typeLine("end")
+		r.expect(r.m, "guest: loaded ", "guest: ready to go down")
+		r.typeLine("")
+		if exit, err := r.m.Wait(r.ctx); err != nil || exit.Reason != "guest-shutdown" {
+			t.Fatalf("machine ended with %+v, %v", exit, err)
+		}
+		if err := r.target.Stop(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.m = r.boot(arrayImage, "", line)
+	r.expect(r.m, "is started without 1 of its members", "guest: mount: /dev/md")
+	r.waitArray("degraded=1")
+	end()
+	r.target = r.oneTarget(r.group.Paths...)
+	r.m = r.boot(arrayImage, "", line)
+	r.expect(r.m, "lacks 1 of its members: looking at 2 more LUNs of "+targetName, "is a member of an array in use: it stays attached", "guest: mount: /dev/md")
+	r.waitArray("degraded=0", "sync_action=idle", "slot=0", "slot=1")
+	end()
+	r.checkMirror()
+}
+
 // refused are arrays that are named and left alone. Without mdmon mdadm makes those of its
 // containers read-only.
 var refused = []struct{ name, metadata, word, commands string }{
