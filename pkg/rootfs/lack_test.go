@@ -109,7 +109,7 @@ func TestDegradedWaitBeginsAgain(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			st, log := withSessions(len(tt.after))
 			c := coming(st, tt.after...)
-			err := st.whileTargetsCome(t.Context(), func() error { return tt.find(c, st.degraded) })
+			err := st.whileTargetsCome(t.Context(), false, func() error { return tt.find(c, st.degraded) })
 			lines := strings.Join(log.Lines(), "\n")
 			if took := time.Since(st.Started); err != nil || took != tt.want {
 				t.Errorf("%s: %v after %v: %s", tt.name, err, took, lines)
@@ -207,7 +207,7 @@ func TestDegradedNotBeforeALogin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st, log := withSessions(0)
 		c := coming(st, 35*time.Second, 0)
-		err := st.whileTargetsCome(t.Context(), func() error {
+		err := st.whileTargetsCome(t.Context(), false, func() error {
 			if c.Up(0) {
 				return nil
 			}
@@ -232,7 +232,7 @@ func TestSearchOfDegradedEndsWhileASessionIsDown(t *testing.T) {
 		p := st.newRootSearch("root")
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
-		err := st.whileTargetsCome(ctx, func() error {
+		err := st.whileTargetsCome(ctx, false, func() error {
 			return p.try(ctx, func() error {
 				if st.degraded {
 					return nil
@@ -247,4 +247,50 @@ func TestSearchOfDegradedEndsWhileASessionIsDown(t *testing.T) {
 			t.Errorf("%v after %v: %s", err, took, lines)
 		}
 	})
+}
+
+// What is optional is not waited for, as a target may never have it; but what is there and lacks
+// members it can do without is, and is then activated without them.
+func TestOptionalWaitsForMembersOnly(t *testing.T) {
+	const s = time.Second
+	found := func(_ *comingSessions, degraded bool) error {
+		if degraded {
+			return nil
+		}
+		return lacking(lacks("usr", 1))
+	}
+	for _, tt := range []struct {
+		name      string
+		after     []time.Duration // the logins
+		find      func(c *comingSessions, degraded bool) error
+		want      time.Duration
+		fails     bool
+		activated int
+	}{
+		{"absent", []time.Duration{10 * s}, func(*comingSessions, bool) error { return &notFoundError{} }, 0, true, 0},
+		{"a member is absent", []time.Duration{0}, found, 30 * s, false, 1},
+		{"no login is tried", nil, found, 0, false, 1},
+		{"its target comes", []time.Duration{10 * s}, func(c *comingSessions, degraded bool) error {
+			if c.Up(0) {
+				return nil
+			}
+			return found(c, degraded)
+		}, 10 * s, false, 0},
+		{"of an array that needs it", []time.Duration{10 * s}, func(*comingSessions, bool) error {
+			return lacking(&md.MissingError{Array: "usr", Level: md.RAID0, Have: 1, Need: 2, Slots: []int{1}})
+		}, 0, true, 0},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			st, log := withSessions(len(tt.after))
+			c := coming(st, tt.after...)
+			err := st.whileTargetsCome(t.Context(), true, func() error { return tt.find(c, st.degraded) })
+			if took := time.Since(st.Started); (err != nil) != tt.fails || took != tt.want {
+				t.Errorf("%s: %v after %v", tt.name, err, took)
+			}
+			if lines := strings.Join(log.Lines(), "\n"); strings.Count(lines, "activating it without them") != tt.activated {
+				t.Errorf("%s: log is %s", tt.name, lines)
+			}
+			time.Sleep(time.Hour)
+		})
+	}
 }

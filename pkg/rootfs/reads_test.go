@@ -76,7 +76,7 @@ func TestMirrorWithASessionDown(t *testing.T) {
 					_, err := k.find(st)
 					return err
 				}
-				err := st.whileTargetsCome(ctx, func() error { return p.try(ctx, find) })
+				err := st.whileTargetsCome(ctx, false, func() error { return p.try(ctx, find) })
 				took, lines := time.Since(st.Started), strings.Join(st.Log.(*steptest.Recorder).Lines(), "\n")
 				if err != nil || k.arrayNames() != "md127" || len(k.run["md127"]) != map[bool]int{false: 1, true: 2}[back] || strings.Contains(lines, "activating it without them") == back {
 					t.Errorf("%s: %v after %v, %v: %s", root, err, took, k.run, lines)

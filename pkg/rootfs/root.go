@@ -43,13 +43,14 @@ func (st *Storage) findRoot(ctx context.Context) error {
 		}
 	}
 	p := st.newRootSearch("root")
-	return st.whileTargetsCome(ctx, func() error { return st.findRootNow(ctx, p) })
+	return st.whileTargetsCome(ctx, false, func() error { return st.findRootNow(ctx, p) })
 }
 
 // whileTargetsCome searches until a device is found, as long as a login is still tried: the device
 // may be on that target. A volume that can do without the members that are missing is activated
-// without them after degradedWait, see lack.go.
-func (st *Storage) whileTargetsCome(ctx context.Context, search func() error) error {
+// without them after degradedWait, see lack.go. For a device that is optional, only such members
+// are waited for.
+func (st *Storage) whileTargetsCome(ctx context.Context, optional bool, search func() error) error {
 	st.degraded, st.lack = false, lack{}
 	for {
 		st.noteLogins()
@@ -64,7 +65,7 @@ func (st *Storage) whileTargetsCome(ctx context.Context, search func() error) er
 			st.degraded = true
 			continue
 		}
-		if err == nil || len(waits) == 0 {
+		if err == nil || len(waits) == 0 || optional && !st.degradable(err) {
 			return err
 		}
 		st.detachLate(ctx)

@@ -57,9 +57,8 @@ func ofUsr(err error) error {
 	return err
 }
 
-// findUsr finds /usr as root is found. With wait, a target whose login is still tried is waited
-// for.
-func (st *Storage) findUsr(ctx context.Context, want bootspec.Device, wait bool) (devices []*blockdev.Device, err error) {
+// findUsr finds /usr as root is found.
+func (st *Storage) findUsr(ctx context.Context, want bootspec.Device, optional bool) (devices []*blockdev.Device, err error) {
 	p := st.newRootSearch("/usr")
 	f := finder{
 		all: func() error {
@@ -71,18 +70,13 @@ func (st *Storage) findUsr(ctx context.Context, want bootspec.Device, wait bool)
 			return ofUsr(err)
 		},
 	}
-	search := func() error {
+	err = st.whileTargetsCome(ctx, optional, func() error {
 		err := p.try(ctx, f.all)
 		if absent(err) {
 			err = p.everywhere(ctx, err, f)
 		}
 		return err
-	}
-	if !wait {
-		err = search()
-		return devices, err
-	}
-	err = st.whileTargetsCome(ctx, search)
+	})
 	return devices, err
 }
 
@@ -91,7 +85,7 @@ func (st *Storage) mountUsrFrom(ctx context.Context, e switchroot.Entry, want bo
 	if info, err := os.Lstat(dir); err != nil || !info.IsDir() {
 		return errors.New("not a directory") // the caller adds which
 	}
-	devices, err := st.findUsr(ctx, want, !e.Has("nofail"))
+	devices, err := st.findUsr(ctx, want, e.Has("nofail"))
 	if err != nil {
 		return err
 	}
