@@ -19,6 +19,9 @@ type Options struct {
 type Ref struct {
 	PV     ID
 	Volume string
+	// OnlyRead: the target does not write to it, so that it may be read-only where the device is
+	// not.
+	OnlyRead bool
 }
 
 // Volume is a dm device that has to be made for an LV.

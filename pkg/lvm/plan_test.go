@@ -143,6 +143,11 @@ func TestPlanVolumes(t *testing.T) {
 		if v.ReadOnly {
 			line += " read-only"
 		}
+		for _, r := range v.Refs() {
+			if r.OnlyRead {
+				line += " only reads " + r.Volume
+			}
+		}
 		if v.Pool != nil {
 			line += " " + v.Pool.Name
 		}
@@ -154,7 +159,7 @@ func TestPlanVolumes(t *testing.T) {
 		"v-b-tdata hidden read-only dm_raid,raid1: 0 8 raid raid1 5 0 rebuild 0 region_size 8 1 253:1 253:0;",
 		"v-e-tpool-tpool hidden read-only v/e dm_thin_pool: 0 72 thin-pool 253:0 253:2 128 0 2 skip_block_zeroing ignore_discard;",
 		"v-a-real-real hidden : 0 8 linear 8:0 8; 8 16 striped 2 8 8:0 16 253:2 0;",
-		"v-d read-only dm_thin_pool: 0 72 thin 253:3 1 253:4;",
+		"v-d read-only only reads v-a-real dm_thin_pool: 0 72 thin 253:3 1 253:4;",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

@@ -51,6 +51,7 @@ func (p *planner) thin(lv *LV, t *Thin) (*line, error) {
 		if err != nil {
 			return nil, err
 		}
+		origin.OnlyRead = true // drivers/md/dm-thin.c: thin_ctr
 		l.refs = append(l.refs, origin)
 	}
 	l.target = func(devs []table.Number) table.Target {

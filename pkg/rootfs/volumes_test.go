@@ -268,6 +268,18 @@ func TestVolumeOnReadOnlyDisks(t *testing.T) {
 	}
 }
 
+// A thin volume can be written to although its external origin cannot: the kernel only reads that.
+func TestThinVolumeOfReadOnlyOrigin(t *testing.T) {
+	st, k := volumeDisks(t, "thin", "root=/dev/vg/ext")
+	k.status = transaction(t, k) + " 1/512 2/256 - rw discard_passdown queue_if_no_space - 1024"
+	if _, err := k.find(st); err != nil {
+		t.Fatal(err)
+	}
+	if root, origin := k.made["vg-ext"], k.made["vg-base-real"]; root.Name == "" || root.ReadOnly || !origin.ReadOnly {
+		t.Errorf("%+v on %+v", root, origin)
+	}
+}
+
 // What is left of an old volume is removed from the top, also if its parts are below others.
 func TestOldVolumeIsReplaced(t *testing.T) {
 	st, k := volumeDisks(t, "raid", "root=/dev/vg/r1")

@@ -110,7 +110,7 @@ func (m *making) make(ctx context.Context, v lvm.Volume) error {
 	t, err := v.Table(func(ref lvm.Ref) (table.Number, bool) {
 		if ref.PV == "" {
 			n, ok := m.numbers[ref.Volume]
-			readOnly = readOnly || m.readOnly[ref.Volume]
+			readOnly = readOnly || m.readOnly[ref.Volume] && !ref.OnlyRead
 			return n, ok
 		}
 		d := m.layer.places[ref.PV]
