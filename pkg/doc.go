@@ -20,6 +20,7 @@
 //	pkg/kmod               index of kernel modules -> which to load, in what order
 //	pkg/lvm                metadata of LVM2 -> the dm devices that an LV stands on
 //	pkg/md                 superblocks of md RAID -> which members make an array
+//	pkg/multipath          the WWIDs of disks -> which are paths to one LUN
 //	pkg/network/dhcp       a lease as a value, and its text
 //	pkg/network/linkfile   systemd's .link files, by which NICs get their names
 //	pkg/runstate           all that is written below /run/iscsiroot: values, text, paths

@@ -34,6 +34,7 @@ var rings = map[string]int{
 	"pkg/manual":            0,
 	"pkg/md":                0,
 	"pkg/mounts":            0,
+	"pkg/multipath":         0,
 	"pkg/network/dhcp":      0,
 	"pkg/network/linkfile":  0,
 	"pkg/runstate":          0,
