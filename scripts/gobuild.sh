@@ -6,7 +6,7 @@
 set -euo pipefail
 readonly ours=(
   boot/... dm/... lvm md/... rootfs/... shell/... network/... bootspec ibft handover shutdown recovery/... session iscsi/... status cmdline
-  blockdev clock fstypes modload switchroot udevdb uevent kmsg words procstat runstate mounts contain kmod redundancy
+  blockdev clock fstypes modload switchroot udevdb uevent kmsg words procstat runstate mounts contain kmod redundancy multipath
 )
 readonly others=(
   mvdan.cc/sh/v3/... github.com/klauspost/... github.com/ulikunitz/xz/... github.com/vishvananda/... github.com/u-root/...

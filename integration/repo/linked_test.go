@@ -33,6 +33,7 @@ var linked = map[string]string{
 	"pkg/kmsg":             "the log",
 	"pkg/modload":          "loads modules",
 	"pkg/mounts":           "the kernel's tables of mounts",
+	"pkg/multipath":        "which disks are paths to one LUN, and their names",
 	"pkg/network":          "link, address, route",
 	"pkg/network/dns":      "looks host names up",
 	"pkg/network/dhcp4":    "addresses from DHCP servers",

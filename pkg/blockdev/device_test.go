@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/iscsiroot/iscsiroot/pkg/multipath"
 )
 
 func TestPartitions(t *testing.T) {
@@ -209,9 +211,13 @@ func TestDescribe(t *testing.T) {
 	}
 }
 
-// vpd is page 0x83 with one descriptor.
+// vpd is page 0x83 with one descriptor: a T10 name is in ASCII, code set 2.
 func vpd(kind byte, id string) []byte {
-	b := []byte{0, vpdPage, 0, byte(vpdDescriptor + len(id)), 1, kind, 0, byte(len(id))}
+	codeSet := byte(1)
+	if multipath.Type(kind) == multipath.T10 {
+		codeSet = 2
+	}
+	b := []byte{0, 0x83, 0, byte(4 + len(id)), codeSet, kind, 0, byte(len(id))}
 	return append(b, id...)
 }
 
@@ -266,7 +272,7 @@ func FuzzParseIDs(f *testing.F) {
 	}
 	f.Add(vpd(3, "\x50\x01\x02\x03\x04\x05\x06\x07"))
 	f.Add(vpd(1, "IET     00010001\x00\x00  "))
-	f.Add([]byte{0, vpdPage, 0xff, 0xff, 1, 2, 0, 255})
+	f.Add([]byte{0, 0x83, 0xff, 0xff, 1, 2, 0, 255})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		for _, id := range parseIDs(b) {
 			if strings.ContainsAny(id, "/ \x00") || !strings.HasPrefix(id, "scsi-") && !strings.HasPrefix(id, "wwn-0x") {

@@ -91,21 +91,20 @@ func (d Designator) Text() string {
 // device-mapper takes the text as a name without escapes.
 func plain(b []byte) string {
 	text, _, _ := strings.Cut(string(b), "\x00")
-	out := []byte(strings.TrimRight(text, blanks))
-	n := 0
-	for i, c := range out {
-		if strings.IndexByte(blanks, c) >= 0 {
-			if i > 0 && strings.IndexByte(blanks, out[i-1]) >= 0 {
-				continue
-			}
-			c = '_'
-		} else if !allowed(c) {
-			c = '_'
+	var out []byte
+	blank := false
+	for _, c := range []byte(strings.TrimRight(text, blanks)) {
+		wasBlank := blank
+		blank = strings.IndexByte(blanks, c) >= 0
+		switch {
+		case blank && wasBlank:
+		case allowed(c):
+			out = append(out, c)
+		default:
+			out = append(out, '_')
 		}
-		out[n] = c
-		n++
 	}
-	return string(out[:n])
+	return string(out)
 }
 
 // blanks are those of C's isspace.
