@@ -10,9 +10,9 @@ type ID string
 const MaxID = 128 - len("part128-"+UUIDPrefix)
 
 // Identify returns the ID of a LUN by page 0x83 of its vital product data. Of several designators
-// it takes the one that udev's ID_SERIAL is made of: NAA 6, NAA 5, another NAA, EUI-64, T10 (systemd
-// src/udev/scsi_id/scsi_serial.c: id_search_list). A vendor-specific one, the last in that list, is
-// not taken: it means nothing without the vendor and the model.
+// it takes the one that udev's ID_SERIAL is made of: NAA 6, NAA 5, another NAA, EUI-64, T10
+// (systemd src/udev/scsi_id/scsi_serial.c: id_search_list). A vendor-specific one, the last in that
+// list, is not taken: it means nothing without the vendor and the model.
 //
 // global reports whether the ID is the only one of its kind in the world, as far as its form tells:
 // it has a manufacturer's number. Without ok there is no designator that can be used.

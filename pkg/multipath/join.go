@@ -24,9 +24,9 @@ func (r Refusal) String() string {
 // path, and the maps and the paths in their groups are in the order of the paths given.
 //
 // Disks with the same ID and size are joined: of different targets if the ID is Global and the
-// vendor's are unique, or if it is in allow; otherwise only those of one target and LUN number. Those
-// without an ID are joined within a target and LUN number as well, into a map without an ID. Of maps
-// that have the same ID only the first keeps it, because device-mapper takes a name once.
+// vendor's are unique, or if it is in allow; otherwise only those of one target and LUN number.
+// Those without an ID are joined within a target and LUN number as well, into a map without an ID.
+// Of maps that have the same ID only the first keeps it, because device-mapper takes a name once.
 func Maps(paths []Path, allow []ID) (maps []Map, refused []Refusal) {
 	for _, p := range paths {
 		at := slices.IndexFunc(maps, func(m Map) bool { return m.has(p, allow) })

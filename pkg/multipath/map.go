@@ -113,7 +113,8 @@ func (m Map) Regroup(paths []Path) Map {
 	return m
 }
 
-// Table is the map's in device-mapper: I/O waits while no path works, and begins in the first group.
+// Table is the map's in device-mapper: I/O waits while no path works, and begins in the first
+// group.
 func (m Map) Table() table.Table {
 	t := &table.Multipath{Queue: true, First: 1}
 	for _, g := range m.Groups {

@@ -13,7 +13,8 @@ const UUIDPrefix = "mpath-"
 // make_prefixed_uuid).
 const partPrefix = "part"
 
-// Name is the map's in device-mapper: its ID, as multipath-tools name it without user_friendly_names.
+// Name is the map's in device-mapper: its ID, as multipath-tools name it without
+// user_friendly_names.
 func (m Map) Name() string { return string(m.ID) }
 
 // UUID is the map's in device-mapper.
