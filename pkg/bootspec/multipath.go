@@ -1,5 +1,12 @@
 package bootspec
 
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
 // Multipath says which sessions are paths to the same LUNs.
 type Multipath struct {
 	// On is whether there is a session for each portal of a target, and for each of NICs; not
@@ -27,7 +34,99 @@ func (n NIC) String() string {
 	return n.MAC
 }
 
-// Sessions returns the sessions of the plan's targets, one for each: for a target with several
-// paths one for each portal and NIC, in that order, also for a NIC that is absent. Their number and
-// order are the same at every boot of a plan, and so are the ISIDs.
-func (p Plan) Sessions() []Target { return p.Targets }
+// The ping timers of paths that no parameter gives: a path that does not answer is left after 5 s.
+const (
+	PathPingInterval = 2 * time.Second
+	PathPingTimeout  = 3 * time.Second
+)
+
+// maxSessions is how many sessions a plan can have: 16 portals on two NICs.
+const maxSessions = 32
+
+// Sessions returns the sessions of the plan's targets, at most 32: one for each target, and for a
+// target whose sessions are paths one for each portal and NIC, in the order of the portals and of
+// the NICs, also for a NIC that is absent. Their number and order are the same at every boot of a
+// plan, and so are the ISIDs. A path has one portal, and has Multipath set.
+func (p Plan) Sessions() []Target {
+	all := p.sessions()
+	return all[:min(len(all), maxSessions)]
+}
+
+func (p Plan) sessions() []Target {
+	var out []Target
+	for i := range p.Targets {
+		out = append(out, p.paths(&p.Targets[i])...)
+	}
+	return out
+}
+
+// paths returns the sessions of one target.
+func (p Plan) paths(t *Target) []Target {
+	one, on := *t, t.Multipath
+	if p.Multipath.On.Given() {
+		on = p.Multipath.On
+	}
+	one.Multipath, one.PortalNICs = Value[bool]{}, nil
+	if !on.V {
+		one.Portals = distinct(t.Portals)
+		return []Target{one}
+	}
+	one.Multipath = on
+	if len(t.Portals) == 0 {
+		return []Target{one}
+	}
+	var out []Target
+	for i, portal := range t.Portals {
+		one.Portals = []Value[Portal]{portal}
+		for _, nic := range p.nicsTo(t, i) {
+			one.NIC = nic
+			if !slices.ContainsFunc(out, one.samePath) {
+				out = append(out, one)
+			}
+		}
+	}
+	return out
+}
+
+// nicsTo returns the interfaces from which a portal of a target gets a session: one that is not
+// given, if the kernel chooses.
+func (p Plan) nicsTo(t *Target, portal int) []Value[NIC] {
+	switch {
+	case portal < len(t.PortalNICs) && t.PortalNICs[portal].Given():
+		return t.PortalNICs[portal : portal+1]
+	case p.Multipath.On.V && len(p.Multipath.NICs) > 0:
+		return p.Multipath.NICs
+	}
+	return []Value[NIC]{{}}
+}
+
+// samePath reports whether two paths of a target have the same portal and NIC.
+func (t *Target) samePath(other Target) bool {
+	return t.Portals[0].V == other.Portals[0].V && t.NIC.V == other.NIC.V
+}
+
+// distinct returns a list without the portals that are in it before.
+func distinct(portals []Value[Portal]) []Value[Portal] {
+	var out []Value[Portal]
+	for _, v := range portals {
+		if !slices.ContainsFunc(out, func(have Value[Portal]) bool { return have.V == v.V }) {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// checkSessions returns an error if there are too many sessions.
+func (p Plan) checkSessions() []error {
+	n := len(p.sessions())
+	if n <= maxSessions {
+		return nil
+	}
+	var words []string
+	for _, t := range p.sessions() {
+		if from := t.Multipath.From; from != "" && !slices.Contains(words, from) {
+			words = append(words, from)
+		}
+	}
+	return []error{fmt.Errorf("%s: %d sessions, limit %d: name fewer portals or NICs", strings.Join(words, ", "), n, maxSessions)}
+}

@@ -139,7 +139,7 @@ func (p Plan) Check() error {
 
 // check returns what is missing; final: no more comes from DHCP.
 func (p Plan) check(final bool) []error {
-	errs := p.checkFirmware(final)
+	errs := append(p.checkFirmware(final), p.checkSessions()...)
 	if !p.Net.hasAddress() {
 		errs = append(errs, &MissingError{"iscsi_i_ip=ADDRESS/MASK", "this machine's address"})
 	}
@@ -193,6 +193,8 @@ func (p Plan) resolve(facts NetFacts) (Spec, []string, error) {
 		return Spec{}, nil, err
 	}
 	warnings = slices.Concat(factWarnings, p.Net.ignoredTimeouts(), warnings)
+	p.Targets = targets
+	targets = p.Sessions()
 	for i := range targets {
 		targets[i].Portals = slices.Clone(targets[i].Portals)
 		for j := range targets[i].Portals {
@@ -211,6 +213,7 @@ func (p Plan) resolve(facts NetFacts) (Spec, []string, error) {
 	spec := Spec{
 		Initiator:   p.Initiator.V,
 		Targets:     targets,
+		Multipath:   p.Multipath,
 		Login:       p.Login,
 		Nameservers: servers,
 		Root:        p.Root,

@@ -20,17 +20,22 @@ type Target struct {
 	// line does not name.
 	Number int
 	Name   Value[string]
-	// Portals are those of the target's one session, the preferred one first.
+	// Portals are those of the target's session, the preferred one first, or of its paths.
 	Portals []Value[Portal]
-	Group   Value[uint16]    // target portal group tag (TPGT) to expect
-	LUN     Value[iscsi.LUN] // not given: all are searched for root, 0 first
-	CHAP    CHAP
-	// Multipath is set, with what asks for it, for one of several sessions that may lead to the
-	// same LUNs: see Plan.Sessions.
+	// PortalNICs are the interfaces from which Portals are reached, by their index, where
+	// the word that gives the portal names one. They count for paths: see Plan.Sessions.
+	PortalNICs []Value[NIC]
+	Group      Value[uint16]    // target portal group tag (TPGT) to expect
+	LUN        Value[iscsi.LUN] // not given: all are searched for root, 0 first
+	CHAP       CHAP
+	// Multipath is set, with what asks for it, if the sessions are paths: their disks are those
+	// of multipath maps, also if there is one session only. See Plan.Sessions.
 	Multipath Value[bool]
-	// NIC is the interface that the session's connection is bound to, by its name or MAC; not
-	// given: the kernel chooses.
+	// NIC is the interface that a path's connection is bound to; not given: the kernel chooses.
 	NIC Value[NIC]
+	// Unused is why a path is not used, for messages: its NIC does not lead to its portal, and
+	// another one does. Its session is reserved, and there is no login. Plan.Resolve sets it.
+	Unused string
 }
 
 // Portal is an address and a TCP port of a target.

@@ -67,7 +67,7 @@ func (ss *Sessions) Create(ctx context.Context) error {
 	if err := ss.openTransport(); err != nil {
 		return err
 	}
-	return ss.reserve(ctx, len(ss.Plan.Targets))
+	return ss.reserve(ctx, len(ss.Plan.Sessions()))
 }
 
 // openTransport opens the socket to the kernel's iSCSI, or replaces one that has failed; the
