@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/recovery"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery/disks"
@@ -41,9 +42,42 @@ func (w *worker) disksChecked() (waits bool) {
 	return waits
 }
 
-// covered reports whether all that is in use above a session's disks works without them now.
+// covered reports whether all that is in use above a session's disks works without them, and
+// without those of the sessions that are down or were a short time ago: where what several sessions
+// have in common fails again and again, such as a switch, a command that is repeated a few times
+// only would fail on all of them.
 func (w *worker) covered(sid uint32) bool {
-	return w.use != nil && w.use(sid, w.downSessions()).Covered()
+	return w.use != nil && w.use(sid, append(w.downSessions(), w.recentlyDown()...)).Covered()
+}
+
+// unsettled is for how long a session that is logged in again counts as down.
+const unsettled = time.Minute
+
+// noteDown stores which sessions are down, or were until now. mu is held.
+func (w *worker) noteDown(all []recovery.Status) {
+	if w.downAt == nil {
+		w.downAt = map[uint32]time.Time{}
+	}
+	for _, s := range all {
+		ended := func(p recovery.Status) bool { return p.SID == s.SID && !p.Up }
+		if !s.Up || slices.ContainsFunc(w.state.Past, ended) {
+			w.downAt[s.SID] = time.Now()
+		}
+	}
+}
+
+// recentlyDown lists the sessions that were down a short time ago.
+func (w *worker) recentlyDown() (out []uint32) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for sid, at := range w.downAt {
+		if time.Since(at) >= unsettled {
+			delete(w.downAt, sid) // so that it does not grow
+			continue
+		}
+		out = append(out, sid)
+	}
+	return out
 }
 
 // disksChanged saves the disk keeper's state, and the recovery time-outs of the sessions, which it

@@ -3,14 +3,18 @@ package agent
 import (
 	"context"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel/kerneltest"
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery/uplink"
+	"github.com/iscsiroot/iscsiroot/pkg/redundancy"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
 
@@ -125,4 +129,48 @@ func TestWorkerHoldsNoLockDuringRTNL(t *testing.T) {
 	}
 	close(answer)
 	<-renewed
+}
+
+// A leg's commands are repeated a few times only where the other one is up, and was for a while:
+// not while both lose their connections again and again. One whose other leg is stable is covered
+// whatever it does.
+func TestCoveredAfterOutages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := workerOf(t)
+		defer func() { _ = w.transport.Close() }()
+		first, second := w.sessions[0].SID, w.sessions[1].SID
+		w.use = func(sid uint32, down []uint32) (u redundancy.Use) {
+			if slices.Contains(down, first+second-sid) {
+				return redundancy.Use{Fails: []string{"md0"}}
+			}
+			return redundancy.Use{Arrays: []string{"md0"}}
+		}
+		check := func(when string, one, other bool) {
+			t.Helper()
+			if got := [2]bool{w.covered(first), w.covered(second)}; got != [2]bool{one, other} {
+				t.Errorf("%s: covered %v", when, got)
+			}
+		}
+		set := func(one, other bool) {
+			w.changed([]recovery.Status{{SID: first, Up: one}, {SID: second, Up: other}})
+		}
+		set(true, true)
+		check("at first", true, true)
+		set(false, true)
+		check("one is down", true, false)
+		time.Sleep(time.Hour)
+		set(true, true)
+		check("it is back", true, false)
+		time.Sleep(unsettled)
+		check("it has stayed", true, true)
+		for range 3 {
+			set(false, false)
+			time.Sleep(time.Second)
+			set(true, true)
+			time.Sleep(unsettled / 2)
+			check("both were down", false, false)
+		}
+		time.Sleep(unsettled)
+		check("both have stayed", true, true)
+	})
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -151,6 +152,7 @@ type worker struct {
 	sessions   []*recovery.KernelSession // each with its state, in state.Sessions
 	taken      *recovery.Status          // of the session that is being replaced, which the agent does not have
 	state      State                     // for the next worker
+	downAt     map[uint32]time.Time      // when a session was last seen to be down
 	lastReport string                    // the last report, without its time
 	file       reportFile
 
@@ -263,6 +265,7 @@ func (w *worker) changed(all []recovery.Status) {
 	if w.taken != nil {
 		all = append(all, *w.taken)
 	}
+	w.noteDown(all)
 	for _, s := range all {
 		i := slices.IndexFunc(w.sessions, func(l *recovery.KernelSession) bool { return l.SID == s.SID })
 		if s.Up && i >= 0 {
