@@ -37,6 +37,8 @@ type Session interface {
 	SilentFor(cause error) time.Duration
 	// ConnectionLost is called with the cause at the begin of an outage.
 	ConnectionLost(cause error)
+	// LUNsChanged is called when the target reported a change of its LUNs.
+	LUNsChanged()
 	// Progress reads how many commands wait for the target, and a number that changes with each
 	// one that ends.
 	Progress() (waiting int, done uint64, err error)

@@ -256,6 +256,11 @@ func TestAsyncMessages(t *testing.T) {
 		if r.loginCount() != 0 {
 			t.Error("logged in again for a scsi event")
 		}
+		r.set(func(f *fake) {
+			if f.changes != 1 {
+				t.Errorf("the LUNs have changed %d times, want once", f.changes)
+			}
+		})
 		r.set(func(f *fake) { f.wait = 3 * time.Second })
 		r.events <- async(iscsi.AsyncLogoutRequest, 0)
 		time.Sleep(2900 * time.Millisecond)

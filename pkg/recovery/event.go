@@ -62,7 +62,10 @@ func (a *Agent) async(w *sessionState, m iscsi.AsyncMessage) {
 		a.pauseFor(w, seconds(m.Parameter2), a.cfg.Log.Infof, "pause requested by the target: waiting") // Time2Wait
 	case iscsi.AsyncNegotiate:
 		a.beginOutage(w, asyncError(m.Event)) // a login negotiates everything
-	default: // a SCSI event, and tasks that were aborted, are the kernel's
+	case iscsi.AsyncSCSI: // about LUNs that no command could have reported it of
+		w.LUNsChanged()
+		return
+	default: // tasks that were aborted are the kernel's
 		return
 	}
 	w.down.needsLogin = true

@@ -33,6 +33,7 @@ type fake struct {
 	wait     time.Duration // after a logout
 	causes   []error       // of its outages
 	stops    uint32        // connections that were given up
+	changes  int           // of its LUNs
 	bug      bool          // dials panic
 	stateBug bool          // the next question for the state panics
 
@@ -123,6 +124,12 @@ func (f *fake) Stops() uint32 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.stops
+}
+
+func (f *fake) LUNsChanged() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.changes++
 }
 
 func (f *fake) ConnectionLost(cause error) {

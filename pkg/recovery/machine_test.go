@@ -52,6 +52,7 @@ func (m *machine) Portals() []string    { return nil }
 func (m *machine) ConnectionLost(error) {}
 
 func (m *machine) UpdateVia([]session.Way) {}
+func (m *machine) LUNsChanged()            {}
 
 func (m *machine) SilentFor(error) time.Duration { return 0 }
 

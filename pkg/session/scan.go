@@ -11,8 +11,9 @@ import (
 )
 
 // A LUN is scanned for until the kernel shows a disk for it that has a size: a storage server that
-// starts may accept logins before it has its LUNs, or before a LUN is ready. There is no event when
-// one is: the kernel has no unit that could report it, so the scans are repeated.
+// starts may accept logins before it has its LUNs, or before a LUN is ready. There may be no event
+// when one is: the kernel has no unit that could report it, and few targets send an Asynchronous
+// Message. So the scans are repeated.
 
 // scans is the state of a session's scans.
 type scans struct {
@@ -60,6 +61,16 @@ func (s *Session) ScanIfDue() (waits bool) {
 		s.startScan()
 	}
 	return waits
+}
+
+// LUNsChanged has the session scanned soon for the LUNs for which there is no disk yet: the target
+// has reported that its LUNs have changed. Where it does so again and again, the scans have the
+// shortest pause between them.
+func (s *Session) LUNsChanged() {
+	s.mu.Lock()
+	s.scans.count = 0
+	s.mu.Unlock()
+	s.ScanIfDue()
 }
 
 // scanAfterLogin starts the scan of a session that was logged in, if it was not scanned completely.

@@ -127,7 +127,8 @@ func TestScanAbsentUnit(t *testing.T) {
 	}
 }
 
-// Scans are repeated at pauses that grow up to a limit, while the session is up. A disk that
+// Scans are repeated at pauses that grow up to a limit, while the session is up, and sooner after a
+// change of the LUNs. A disk that
 // appears after its scan is found without another one, unless a login came between them.
 func TestScanIfDue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -145,6 +146,21 @@ func TestScanIfDue(t *testing.T) {
 		}
 		if got := strings.Join(pauses, " "); got != "0s 5s 10s 20s 40s 1m0s 1m0s 1m0s 1m0s 1m0s" {
 			t.Errorf("scans after %s", got)
+		}
+		for range 3 { // a target that does not stop
+			r.LUNsChanged()
+		}
+		if synctest.Wait(); r.scanned() == "" {
+			t.Error("no scan after a change of the LUNs")
+		}
+		time.Sleep(r.times.scan - 1)
+		if r.LUNsChanged(); r.scans.running {
+			t.Error("a scan follows the last one at once")
+		}
+		time.Sleep(time.Nanosecond)
+		r.LUNsChanged()
+		if synctest.Wait(); r.scanned() == "" {
+			t.Error("no scan after another change of the LUNs")
 		}
 		r.write("class/iscsi_session/session3/state", "FAILED\n")
 		time.Sleep(time.Hour)

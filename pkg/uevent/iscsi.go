@@ -7,13 +7,13 @@ import "golang.org/x/sys/unix"
 // platform_bus).
 const iscsiDevices = "/devices/platform/host"
 
-// iscsiFilter lets the kernel drop all events but "add@" and "remove@" of what is below
+// iscsiFilter lets the kernel drop all events but "add@", "remove@" and "change@" of what is below
 // iscsiDevices.
 func iscsiFilter() []unix.SockFilter {
 	const load, loadHalf = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, unix.BPF_LD | unix.BPF_H | unix.BPF_ABS
 	const equal, end = unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, unix.BPF_RET | unix.BPF_K
 	var out []unix.SockFilter
-	for _, text := range []string{"add@" + iscsiDevices, "remove@" + iscsiDevices} {
+	for _, text := range []string{"add@" + iscsiDevices, "remove@" + iscsiDevices, "change@" + iscsiDevices} {
 		var test []unix.SockFilter
 		at := 0
 		for ; at+4 <= len(text); at += 4 {

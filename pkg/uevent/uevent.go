@@ -42,8 +42,8 @@ type subscriber struct {
 // looks before it sleeps.
 func Listen() (*Listener, error) { return listen(filter()) }
 
-// ListenISCSI is Listen for devices of iSCSI sessions alone that come or go: a system that looks at
-// all its devices anew does not wake the caller for the others.
+// ListenISCSI is Listen for devices of iSCSI sessions alone that come, go or change: a system that
+// looks at all its devices anew does not wake the caller for the others.
 func ListenISCSI() (*Listener, error) { return listen(iscsiFilter()) }
 
 func listen(f []unix.SockFilter) (*Listener, error) {

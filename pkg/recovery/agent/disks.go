@@ -13,7 +13,7 @@ import (
 func (w *worker) newDisks() *disks.Keeper {
 	return disks.New(disks.Config{
 		Sys: "/sys", Proc: "/proc", Sessions: w.diskSessions, Past: w.state.Disks, NextReport: recovery.NextReport, SurveyEvery: recovery.SurveyEvery,
-		Covered: w.covered, Changed: w.disksChanged, Checked: w.disksChecked, Log: w.log,
+		Covered: w.covered, Changed: w.disksChanged, Checked: w.disksChecked, LUNsChanged: w.lunsChanged, Log: w.log,
 	})
 }
 
@@ -40,6 +40,20 @@ func (w *worker) disksChecked() (waits bool) {
 		waits = s.ScanIfDue() || waits
 	}
 	return waits
+}
+
+// lunsChanged has a session scanned for the LUNs that it waits for.
+func (w *worker) lunsChanged(sid uint32) {
+	w.mu.Lock()
+	i := slices.IndexFunc(w.sessions, func(s *recovery.KernelSession) bool { return s.SID == sid })
+	var s *recovery.KernelSession
+	if i >= 0 {
+		s = w.sessions[i]
+	}
+	w.mu.Unlock()
+	if s != nil {
+		s.LUNsChanged()
+	}
 }
 
 // covered reports whether all that is in use above a session's disks works without them, and

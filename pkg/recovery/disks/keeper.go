@@ -4,6 +4,8 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -46,6 +48,9 @@ type Config struct {
 	// mirror repairs an error by its other members, so it is better than a wait; nil: never.
 	Covered func(sid uint32) bool
 	Past    Memory // of an earlier Keeper
+	// LUNsChanged is called when a unit of a session has reported that it has changed, or that
+	// the target's LUNs have; may be nil. It may be called while other calls run.
+	LUNsChanged func(sid uint32)
 	// NextReport returns at which duration of an error the next message is logged, by the
 	// duration at the last one.
 	NextReport  func(last time.Duration) time.Duration
@@ -193,7 +198,7 @@ func (k *Keeper) Run(ctx context.Context) {
 	}
 }
 
-// listen calls Wake at each uevent of an iSCSI disk. Its goroutine ends with ctx.
+// listen handles the uevents of iSCSI disks. Its goroutine ends with ctx.
 func (k *Keeper) listen(ctx context.Context) {
 	l, err := uevent.ListenISCSI()
 	if err != nil {
@@ -202,8 +207,29 @@ func (k *Keeper) listen(ctx context.Context) {
 	}
 	contain.Go("uevents of disks", func() {
 		defer func() { _ = l.Close() }()
-		_ = l.Wait(ctx, func(uevent.Event) (bool, error) { k.Wake(); return false, nil })
+		_ = l.Wait(ctx, func(e uevent.Event) (bool, error) { k.uevent(e); return false, nil })
 	}, nil)
+}
+
+// uevent calls Wake for a device that came or went, and where events were lost. Of changes only
+// those of units count: they have reported a unit attention (drivers/scsi/scsi_lib.c:
+// scsi_evt_emit).
+func (k *Keeper) uevent(e uevent.Event) {
+	if e.Action != "change" {
+		k.Wake()
+		return
+	}
+	if e.Subsystem != "scsi" || k.cfg.LUNsChanged == nil {
+		return
+	}
+	for part := range strings.SplitSeq(e.DevPath, "/") {
+		if text, ok := strings.CutPrefix(part, "session"); ok {
+			if sid, err := strconv.ParseUint(text, 10, 32); err == nil {
+				k.cfg.LUNsChanged(uint32(sid))
+			}
+			return
+		}
+	}
 }
 
 // watchTimers returns a channel of the writes to the sessions' recovery_tmo. Its reader ends with
