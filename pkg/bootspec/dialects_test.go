@@ -68,6 +68,9 @@ func TestDialects(t *testing.T) {
 		{"NetworkManager's, booster's and Alpine's", "rd.net.dns=dns+tls://10.1.1.1 rd.net.dhcp.client-id=01:02 rd.net.dhcp.retry=3 rd.modules_force_load=e1000 booster.log=debug modules=loop,ext4 ip6=dhcp", "", []string{
 			"rd.net.dns= has no effect here: write nameserver=ADDRESS", "rd.net.dhcp.client-id= ", "rd.net.dhcp.retry= ", "rd.modules_force_load= ", "booster.log= has no effect here: write rd.debug", "modules= ", "ip6= ",
 		}},
+		{"the kernel's words for md arrays", "md=0,/dev/sda,/dev/sdb md=d1,/dev/sdc1,/dev/sdd1 raid=part raid=partitionable raid=autodetect root=/dev/md0", "raid=part raid=partitionable raid=autodetect root=/dev/md0", []string{
+			"md= has no effect here: arrays are found by their superblocks, and those of version 0.90 are not supported", "md= ",
+		}},
 		{"words for the shell", "break=mount blacklist=e1000 noload=e1000 scandelay=3 rd.retry=10 iscsi=10.1.1.1;iqn.x:t", "modprobe.blacklist=e1000", []string{
 			"break= has no effect here: write rd.break=STEP", "noload= ", "scandelay= ", "rd.retry= ", "iscsi= has no effect here: write iscsi_a=ADDRESS:PORT and iscsi_t=NAME",
 		}},

@@ -131,7 +131,7 @@ func rootParameters() []Parameter {
 		{"rd.md", nil, "[0]", "0: start no md array, unless root= names one", (*parser).md},
 		{"rd_NO_MD", nil, "", "old name of rd.md=0", (*parser).noMD},
 		{"rd.auto", aliases("domdadm"), "[0]", "accepted for compatibility, ignored: the md arrays that root may be on are started", (*parser).mdOther},
-		{"rd.md.conf", aliases("rd_NO_MDADMCONF"), "[0]", "accepted for compatibility, ignored: arrays are found by their superblocks", (*parser).mdOther},
+		{"rd.md.conf", aliases("rd_NO_MDADMCONF", "raid"), "[0]", "accepted for compatibility, ignored: arrays are found by their superblocks", (*parser).mdOther},
 		{"rd.md.imsm", aliases("rd_NO_MDIMSM", "rd.md.ddf"), "[0]", "accepted for compatibility, ignored: arrays of a firmware are not supported", (*parser).mdOther},
 		{"rd.md.waitclean", nil, "[0]", "accepted for compatibility, ignored: arrays are stopped at shutdown", (*parser).mdOther},
 		{"rootwait", nil, "[SECONDS]", "how long to wait for the root device (default 5 s); without a number: without limit", (*parser).wait},

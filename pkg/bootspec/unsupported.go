@@ -22,7 +22,7 @@ stateless | a system without state of its own | root is mounted as it is | state
 live | a live system in an image file | root is a file system on an iSCSI disk | rd.live.* live_* live.updates rd.writable.fsimg boot=live boot=casper live-media live-media-* layerfs-path bootfrom toram copytoram todisk persistence persistent persistence-* findiso fromiso iso-scan/filename fetch httpfs archisobasedir archisodevice archisolabel archiso_* cow_* cdroot cdroot_* loop looptype isoboot verify liveimg coreos.live.* rd.systemd.pull alpine_dev alpine_repo apkovl modloop ovl_dev inst.* ks
 install | an installation | root is a file system that is there already | coreos.inst.* rd.kiwi.* kiwi_*
 lvm | settings of LVM | the defaults apply | rd.lvm.* rd_LVM_*
-md | settings of md arrays | arrays are found by their superblocks | rd.md.* md raid part partitionable
+md | settings of md arrays | arrays are found by their superblocks | rd.md.* part partitionable
 dmraid | a RAID of the firmware | | !rd_NO_DM !nodmraid rd.dm rd.dm.* rd_DM_UUID dodmraid
 luks | LUKS | | !rd_NO_LUKS !noluks rd.luks rd.luks.* luks luks.* rd_LUKS_* cryptdevice cryptkey crypto cryptopts cryptroot cryptdm cryptheader cryptoffset cryptdiscards crypt_* root_key* root_header* root_trim swap_key* swap_header* keyctl_*
 multipath | multipath | | !nompath rd.multipath multipath mpath domultipath
@@ -77,7 +77,8 @@ ZFS= zfs: zfs | ZFS
 
 // insteadTable lists words of other initramfs that have other names here, or need none:
 // initramfs-tools(7), mkinitcpio(8), genkernel(8), SUSE's mkinitrd, live-boot(7)
-// (iscsi=SERVER[,PORT];TARGET), old names of dracut's.
+// (iscsi=SERVER[,PORT];TARGET), old names of dracut's, the kernel's list of an array's members
+// (Documentation/admin-guide/md.rst).
 const insteadTable = `
 break rdbreak | write rd.break=STEP
 noload rdblacklist | write modprobe.blacklist=NAME
@@ -99,6 +100,7 @@ rd.net.dhcp.client-id | write iscsi_dhcp_id=ID
 rd.net.dhcp.retry | DHCP requests are sent until a server answers or rd.timeout= expires
 rd.net.dhcp.vendor-class rd.net.dhcp.dscp | it is not sent
 ip6 | write ip=dhcp6, ip=auto6, or ip= with an address in brackets
+md | arrays are found by their superblocks, and those of version 0.90 are not supported (mdadm --assemble --update=metadata writes version 1.0 in their place): write root=/dev/mdN
 coreos.no_persist_ip coreos.force_persist_ip | the boot's addresses are handed over to the real system
 rd.retry | write rd.timeout=SECONDS
 rd.cmdline | write rd.break=modules, and at the shell: retry NAME=VALUE

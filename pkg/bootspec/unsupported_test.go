@@ -64,7 +64,7 @@ func TestNotSupported(t *testing.T) {
 		{"rd.lvm.vg=vg0 rd.lvm=0", "", ""},
 		{"rd.luks=0 rd.luks.uuid=x luks.uuid=y", "", ""},
 		{"dolvm domdadm dodmraid domultipath dobcache dozfs dosshd", "a RAID of the firmware|multipath|bcache|ZFS|an SSH server", ""},
-		{"rd.md.x md=0,/dev/sda,/dev/sdb raid=part", "settings of md arrays", ""},
+		{"rd.md.x raid=part raid=partitionable raid=noautodetect", "settings of md arrays", ""},
 		{"cryptdevice=/dev/sda2:root crypt_root=/dev/sda2 rd.luks.name=x=root", "LUKS", ""},
 		{"multipath=on mpath", "multipath", ""},
 		{"ostree=/ostree/boot.1/x", "OSTree", ""},
