@@ -202,7 +202,7 @@ func (r *mirrorRig) checkNoFullResync() {
 	}
 }
 
-var memberLines = regexp.MustCompile(`guest: member (\w+) of \w+ .* written=(\d+)`)
+var memberLines = regexp.MustCompile(`guest: member ([\w-]+) of \w+ .* written=(\d+)`)
 
 func firstDifference(a, b []byte) int {
 	for i := range a {

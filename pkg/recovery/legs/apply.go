@@ -19,7 +19,7 @@ func (s *scan) apply(r *raid) error {
 	for _, d := range append(r.returning(), r.device) {
 		names = append(names, d.name)
 	}
-	if err := os.WriteFile(s.Note, []byte(strings.Join(names, "\n")+"\n"), 0o600); err != nil {
+	if err := s.note(names); err != nil {
 		return err
 	}
 	e := &edit{scan: s}
@@ -40,6 +40,11 @@ func (s *scan) apply(r *raid) error {
 		s.Log.Infof("volumes: %s: leg %d is in use again: the kernel writes to it what it has missed", r.Name, i)
 	}
 	return nil
+}
+
+// note names the devices that are being changed.
+func (r *Refresher) note(names []string) error {
+	return os.WriteFile(r.Note, []byte(strings.Join(names, "\n")+"\n"), 0o600)
 }
 
 // finished removes the note if none of its devices is suspended. Otherwise the next Refresh resumes

@@ -6,4 +6,7 @@
 // suspended and resumed, and the kernel writes to the leg what it missed, by the raid's bitmap
 // (drivers/md/dm-raid.c: attempt_restore_of_faulty_devices, super_init_validation). The metadata of
 // LVM is read and never changed.
+//
+// A linear or striped volume that is a member of an md array gets a table with its disk's new
+// number too; package mirrors takes it back into the array then.
 package legs

@@ -128,6 +128,7 @@ type machine struct {
 	*testing.T
 	*mapper
 	*Refresher
+	set   string // of pkg/lvm/testdata
 	disks []*blockdev.Device
 	said  []string
 }
@@ -141,8 +142,20 @@ const diskMiB = 64 // of scripts/lvm-testdata
 
 // newMachine activates the volume, without some of its disks.
 func newMachine(t *testing.T, without ...int) *machine {
+	m := emptyMachine(t, "raid")
+	for i := range 6 {
+		if !slices.Contains(without, i) {
+			m.attach(i, i)
+		}
+	}
+	m.activate("r1")
+	return m
+}
+
+// emptyMachine has no disks.
+func emptyMachine(t *testing.T, set string) *machine {
 	dir := t.TempDir()
-	m := &machine{T: t, mapper: &mapper{all: map[string]*dev{}, health: "AAA", minor: 10}}
+	m := &machine{T: t, set: set, mapper: &mapper{all: map[string]*dev{}, health: "AAA", minor: 10}}
 	m.Refresher = &Refresher{
 		Sys: filepath.Join(dir, "sys"), Dev: filepath.Join(dir, "dev"), Locks: filepath.Join(dir, "locks"), Note: filepath.Join(dir, "note"),
 		Open: func() (Mapper, error) { return m.mapper, nil }, Log: m,
@@ -152,17 +165,19 @@ func newMachine(t *testing.T, without ...int) *machine {
 			t.Fatal(err)
 		}
 	}
-	for i := range 6 {
-		if !slices.Contains(without, i) {
-			m.attach(i, i)
-		}
-	}
+	return m
+}
+
+// activate activates a volume of the first group.
+func (m *machine) activate(lv string) {
+	m.Helper()
+	t := m.T
 	m.write(filepath.Join(m.Sys, "class/block/dm-0"), nil)
 	s, err := m.scan(m.mapper, m.disks)
 	if err != nil {
 		t.Fatal(err)
 	}
-	plan, err := s.groups[0].Plan("r1", lvm.Options{Degraded: true})
+	plan, err := s.groups[0].Plan(lv, lvm.Options{Degraded: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +191,6 @@ func newMachine(t *testing.T, without ...int) *machine {
 		made[v.Name] = info.Number
 	}
 	m.done = nil
-	return m
 }
 
 // attach makes the i-th disk the device sdX with the minor number 16 X.
@@ -189,7 +203,7 @@ func (m *machine) attach(i, x int) {
 		m.write(filepath.Join(at, file), []byte(text))
 	}
 	m.write(filepath.Join(m.Sys, "dev/block", number), nil)
-	b, err := os.ReadFile(fmt.Sprintf("../../lvm/testdata/raid/254-%d.gz", 16*i))
+	b, err := os.ReadFile(fmt.Sprintf("../../lvm/testdata/%s/254-%d.gz", m.set, 16*i))
 	if err != nil {
 		m.Fatal(err)
 	}
@@ -205,7 +219,7 @@ func (m *machine) attach(i, x int) {
 	if err := os.Truncate(image, diskMiB<<20); err != nil {
 		m.Fatal(err)
 	}
-	if leg := i - 2; leg >= 0 && leg < 3 {
+	if leg := i - 2; m.set == "raid" && leg >= 0 && leg < 3 {
 		m.super(x, leg, 5)
 	}
 	d, err := blockdev.Read(m.Sys, name)

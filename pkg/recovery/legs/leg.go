@@ -54,7 +54,7 @@ func (s *scan) returns(r *raid, i int) (bool, error) {
 	if used.Data != nil && (used.Meta == nil || *used.Data != r.legs[i].data.info.Number || *used.Meta != r.legs[i].meta.info.Number) {
 		return false, errLayout
 	}
-	return true, errors.Join(s.current(r, i), s.partOf(r, i))
+	return true, errors.Join(s.current(r.group, r.under(i)), s.partOf(r, i))
 }
 
 // givenUp is why a leg whose physical volumes are there is not part of the plan.
@@ -67,15 +67,15 @@ func (s *scan) givenUp(g *lvm.Group) error {
 	return nil // it is not there
 }
 
-// current returns an error if the metadata on a leg's physical volumes are older than the group's:
-// lvm2 has changed the group without them.
-func (s *scan) current(r *raid, i int) error {
-	for _, d := range r.under(i) {
+// current returns an error if the metadata on the physical volumes of devices are older than the
+// group's: lvm2 has changed the group without them.
+func (s *scan) current(g *lvm.Group, devices []*device) error {
+	for _, d := range devices {
 		for _, ref := range d.Refs() {
-			f := r.group.Found[ref.PV] // none for a volume
+			f := g.Found[ref.PV] // none for a volume
 			for _, c := range f.PV.Copies {
-				if c.VG.Seqno != r.group.VG.Seqno {
-					return fmt.Errorf("lvm has changed the volume group without the physical volume on %s: vgck --updatemetadata %s, then lvchange --refresh", f.Place, r.group.VG.Name)
+				if c.VG.Seqno != g.VG.Seqno {
+					return fmt.Errorf("lvm has changed the volume group without the physical volume on %s: vgck --updatemetadata %s, then lvchange --refresh", f.Place, g.VG.Name)
 				}
 			}
 		}

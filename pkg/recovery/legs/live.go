@@ -131,11 +131,17 @@ func (s *scan) moved(d *device) (bool, error) {
 		return false, fmt.Errorf("%s: %w", d.name, errLayout)
 	}
 	for _, n := range standsOn(d.now) {
-		if _, err := os.Lstat(filepath.Join(s.Sys, "dev/block", n.String())); err == nil && !contains(standsOn(d.want), n) {
+		if !s.gone(n) && !contains(standsOn(d.want), n) {
 			return false, fmt.Errorf("%s stands on device %s, which is still there: %w", d.name, n, unix.EWOULDBLOCK)
 		}
 	}
 	return true, nil
+}
+
+// gone reports whether the kernel has no device of a number.
+func (r *Refresher) gone(n table.Number) bool {
+	_, err := os.Lstat(filepath.Join(r.Sys, "dev/block", n.String()))
+	return err != nil
 }
 
 // standsOn lists the devices of linear and striped ranges.

@@ -65,8 +65,8 @@ func New(log Logger) *Refresher {
 }
 
 // Refresh takes back the legs whose physical volumes are on the given disks, or on partitions of
-// them. The disks are all that can be read now: those of sessions that are logged in. A read of
-// another one would wait.
+// them, and so the linear and striped volumes that are members of md arrays. The disks are all that
+// can be read now: those of sessions that are logged in. A read of another one would wait.
 //
 // After an error a later call may succeed: lvm2 has locked the group, or a disk cannot be read. A
 // leg that cannot be taken back, because lvm2 has changed the group without it for example, is left
@@ -87,7 +87,9 @@ func (r *Refresher) Refresh(disks []*blockdev.Device) (changed bool, err error) 
 	errs := []error{err}
 	for i := range s.groups {
 		vg := s.groups[i].VG.Name
-		if work, err := s.back(&s.groups[i]); err == nil && len(work) == 0 {
+		work, err := s.back(&s.groups[i])
+		moving, merr := s.moving(&s.groups[i])
+		if err == nil && merr == nil && len(work)+len(moving) == 0 {
 			continue
 		}
 		one, err := s.locked(vg, disks)
@@ -99,7 +101,8 @@ func (r *Refresher) Refresh(disks []*blockdev.Device) (changed bool, err error) 
 	return changed, errors.Join(errs...)
 }
 
-// locked looks at a group again while lvm2 cannot change it, and takes its legs back.
+// locked looks at a group again while lvm2 cannot change it, takes its legs back, and has its
+// volumes that stand on disks that have gone stand on the new ones.
 func (s *scan) locked(vg string, disks []*blockdev.Device) (changed bool, err error) {
 	release, err := lockGroup(s.Locks, vg)
 	if err != nil {
@@ -117,6 +120,13 @@ func (s *scan) locked(vg string, disks []*blockdev.Device) (changed bool, err er
 	errs := []error{err}
 	for _, w := range work {
 		err := s.apply(w)
+		changed = changed || err == nil
+		errs = append(errs, err)
+	}
+	moving, err := s.moving(g)
+	errs = append(errs, err)
+	for _, d := range moving {
+		err := s.move(d)
 		changed = changed || err == nil
 		errs = append(errs, err)
 	}

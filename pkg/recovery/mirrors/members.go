@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -133,16 +134,35 @@ func (m *Members) running(s array.State, disks []*blockdev.Device) (all []md.Sup
 	return all, nil
 }
 
-// free lists the disks and partitions on which nothing stands, and those that the array holds as
-// failed: their session was lost and is back.
+// free lists the disks, partitions and devices of device-mapper on which nothing stands, and those
+// that the array holds as failed: their session was lost and is back.
 func (m *Members) free(disks []*blockdev.Device, s array.State) (out []*blockdev.Device) {
 	for _, disk := range disks {
 		parts, _ := blockdev.Partitions(m.Sys, disk)
-		for _, d := range append(parts, disk) {
+		for _, d := range append(m.maps(disk, disks), append(parts, disk)...) {
+			if d.In(out) { // a map on several disks
+				continue
+			}
 			failed := slices.ContainsFunc(s.Members, func(m array.MemberState) bool { return m.Device == d.Name && m.Is("faulty") })
 			if entries, _ := os.ReadDir(filepath.Join(m.Sys, "class/block", d.Name, "holders")); failed || len(entries) == 0 {
 				out = append(out, d)
 			}
+		}
+	}
+	return out
+}
+
+// maps lists the devices of device-mapper above a disk that stand on disks that can be read, and
+// that are not suspended: a read would wait.
+func (m *Members) maps(disk *blockdev.Device, disks []*blockdev.Device) (out []*blockdev.Device) {
+	for _, name := range blockdev.Holders(m.Sys, disk.Name) {
+		d, err := blockdev.Read(m.Sys, name)
+		if err != nil || d.Kind != blockdev.KindDM {
+			continue
+		}
+		text, _ := os.ReadFile(filepath.Join(m.Sys, "class/block", name, "dm/suspended"))
+		if strings.TrimSpace(string(text)) == "0" && !slices.ContainsFunc(d.Disks(), func(below *blockdev.Device) bool { return !below.In(disks) }) {
+			out = append(out, d)
 		}
 	}
 	return out

@@ -92,6 +92,25 @@ func (a *arrays) copy(id byte) {
 	a.super["sdb"] = sb
 }
 
+// volume moves the superblock of sdb1 to a volume on it, which something holds.
+func (a *arrays) volume(suspended, holder string, failed bool) {
+	a.super["dm-3"] = a.super["sdb1"]
+	delete(a.super, "sdb1")
+	a.write("devices/virtual/block/dm-3/dev", "252:3\n")
+	a.write("devices/virtual/block/dm-3/size", "4096\n")
+	a.write("devices/virtual/block/dm-3/dm/name", "two-leg\n")
+	a.write("devices/virtual/block/dm-3/dm/suspended", suspended+"\n")
+	a.link("devices/virtual/block/dm-3", "class/block/dm-3")
+	a.link("class/block/sdb1", "class/block/dm-3/slaves/sdb1")
+	a.link("class/block/dm-3", "class/block/sdb/sdb1/holders/dm-3")
+	if holder != "" {
+		a.write("devices/virtual/block/dm-3/holders/"+holder, "")
+	}
+	if failed {
+		a.state.Members = append(a.state.Members, array.MemberState{Device: "dm-3", Number: array.Number{Major: 252, Minor: 3}, Slot: -1, Flags: []string{"faulty"}})
+	}
+}
+
 func (a *arrays) List() ([]string, error)           { return []string{"md0"}, nil }
 func (a *arrays) State(string) (array.State, error) { return a.state, nil }
 func (a *arrays) RemoveFailed(string) error {
@@ -171,6 +190,17 @@ func TestMembers(t *testing.T) {
 			a.write("class/block/sdb/sdb1/holders/md0", "")
 			a.state.Members = append(a.state.Members, array.MemberState{Device: "sdb1", Number: array.Number{Major: 8, Minor: 17}, Slot: -1, Flags: []string{"faulty"}})
 		}, reAdd, "array md0: sdb1 is back: what has changed meanwhile is written to it", ""},
+		"a volume held as failed":    {func(a *arrays) { a.volume("0", "md0", true) }, "re-add 252:3 number 1 slot 1", "array md0: dm-3 is back: what has changed meanwhile is written to it", ""},
+		"a volume that is free":      {func(a *arrays) { a.volume("0", "", false) }, "re-add 252:3 number 1 slot 1", "array md0: dm-3 is back: what has changed meanwhile is written to it", ""},
+		"a volume that is in use":    {func(a *arrays) { a.volume("0", "dm-4", false) }, "none", "", ""},
+		"a volume that is suspended": {func(a *arrays) { a.volume("1", "md0", true) }, "none", "", ""},
+		"a volume on a disk that is down": {func(a *arrays) {
+			a.volume("0", "md0", true)
+			a.write("devices/host3/session3/target3:0:0/3:0:0:0/block/sdc/dev", "8:32\n")
+			a.write("devices/host3/session3/target3:0:0/3:0:0:0/block/sdc/size", "4096\n")
+			a.link("devices/host3/session3/target3:0:0/3:0:0:0/block/sdc", "class/block/sdc")
+			a.link("class/block/sdc", "class/block/dm-3/slaves/sdc")
+		}, "none", "", ""},
 		"in use": {func(a *arrays) { a.write("class/block/sdb/sdb1/holders/dm-0", "") }, "none", "", ""},
 		"busy":   {func(a *arrays) { a.reAdd = unix.EBUSY }, reAdd, "", "device or resource busy"},
 		"gone without I/O": {func(a *arrays) {
@@ -261,17 +291,21 @@ func TestRepairer(t *testing.T) {
 		{"again", []recovery.Status{{SID: 1, Up: true}, {SID: 2, Up: true}}, nil, "[[sda sdb]]", true},
 		{"done", []recovery.Status{{SID: 1, Up: true}, {SID: 2, Up: true}}, nil, "[]", true},
 		{"after an outage", []recovery.Status{{SID: 1, Up: true}, {SID: 2, Up: true, Outages: 1}}, nil, "[[sda sdb]]", true},
+		{"a volume comes", []recovery.Status{{SID: 1, Up: true}, {SID: 2, Up: true, Outages: 1}}, nil, "[[sda sdb]]", true},
 		{"a disk goes", []recovery.Status{{SID: 1, Up: true}}, nil, "[]", true},
 		{"and comes", []recovery.Status{{SID: 1, Up: true}, {SID: 2, Up: true, Outages: 1}}, nil, "[[sda sdb]]", true},
 	}
 	for _, s := range steps {
 		one.disks, one.err = nil, s.err
+		if s.what == "a volume comes" {
+			a.volume("0", "", false)
+		}
 		r.Update(s.all)
 		if ok := r.check(); ok != s.ok || fmt.Sprint(one.disks) != s.want {
 			t.Errorf("%s: %v, looked at %v, want %s", s.what, ok, one.disks, s.want)
 		}
 	}
-	if changed != 4 || !slices.Equal(a.log, []string{"mirrors: busy"}) {
+	if changed != 5 || !slices.Equal(a.log, []string{"mirrors: busy"}) {
 		t.Errorf("changed %d times, log %q", changed, a.log)
 	}
 }

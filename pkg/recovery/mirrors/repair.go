@@ -38,7 +38,8 @@ type Repairer struct {
 	sessions []recovery.Status
 }
 
-// arrival is that a disk came: by its session, how often that was logged in again, and its number.
+// arrival is that a disk came, or a device of device-mapper above one: by the disk's session, how
+// often that was logged in again, and the number of the device.
 type arrival struct {
 	sid     uint32
 	outages int
@@ -141,10 +142,23 @@ func (r *Repairer) disks() (disks []*blockdev.Device, arrivals []arrival) {
 		for _, lun := range luns {
 			if d, err := blockdev.Read(r.cfg.Sys, lun.Disk); err == nil && lun.Disk != "" && d.Size > 0 {
 				disks, arrivals = append(disks, d), append(arrivals, arrival{s.SID, s.Outages, d.Number})
+				for _, above := range r.mapsAbove(d) {
+					arrivals = append(arrivals, arrival{s.SID, s.Outages, above.Number})
+				}
 			}
 		}
 	}
 	return disks, arrivals
+}
+
+// mapsAbove lists the devices of device-mapper above a disk: lvm2 may activate them later.
+func (r *Repairer) mapsAbove(disk *blockdev.Device) (out []*blockdev.Device) {
+	for _, name := range blockdev.Holders(r.cfg.Sys, disk.Name) {
+		if d, err := blockdev.Read(r.cfg.Sys, name); err == nil && d.Kind == blockdev.KindDM {
+			out = append(out, d)
+		}
+	}
+	return out
 }
 
 // warn logs an error, unless it is the last one again.
