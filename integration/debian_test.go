@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
 )
 
 // Debian with systemd on Debian's kernel, whose modules it has. This kernel does not rename an
@@ -148,7 +150,13 @@ func (d *debian) writeFile() (state string) {
 // checkData compares the file on the LUN with the checksum of writeData.
 func (d *debian) checkData() {
 	d.t.Helper()
-	b, err := d.disk.ReadFile(2, "/root/data")
+	d.checkDataOf(d.disk, 2)
+}
+
+// checkDataOf is checkData for the file system in a partition of a disk.
+func (d *debian) checkDataOf(disk *images.Disk, partition int) {
+	d.t.Helper()
+	b, err := disk.ReadFile(partition, "/root/data")
 	if err != nil {
 		d.t.Fatal(err)
 	}

@@ -75,7 +75,7 @@ lvcreate -l 16 -n root vg
 lvcreate --type cache-pool -l 8 --poolmetadatasize 8M -n fast vg
 lvconvert -y --type cache --cachepool vg/fast vg/root
 `},
-		volumes.DebianRecipe("debian", false),
+		volumes.DebianRecipe("debian", false), volumes.DebianRAIDRecipe("debianraid"), volumes.DebianThinRecipe("debianthin"),
 	})
 })
 

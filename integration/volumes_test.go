@@ -137,17 +137,19 @@ func TestVolumesCache(t *testing.T) {
 	}
 }
 
-// Debian as its installer lays it out on LVM: systemd, udev and lvm2 know the volumes as if their
-// own initramfs had made them. Of the boot's connections the first three are reset, each after
-// another number of PDUs: in the login, while the disk is searched for a PV, while root is mounted.
+// Debian as its installer lays it out on LVM, with root in a plain volume, a mirror of two LUNs or
+// a thin volume: systemd, udev and lvm2 know the volumes as if their own initramfs had made them,
+// and dmeventd watches the mirror or the pool. Of the boot's connections the first three are reset,
+// each after another number of PDUs: in the login, while the disk is searched for a PV, while root
+// is mounted.
 func TestVolumesDebianMatrix(t *testing.T) {
 	t.Parallel()
 	numbers := [][3]int{{3, 25, 60}, {7, 19, 40}, {12, 30, 75}}
 	for _, row := range rows(t, len(numbers)) {
 		t.Run(fmt.Sprint(row), func(t *testing.T) {
-			d := newDebianVolumes(t, testVolumes, "debian", "lvm")
+			d := newDebianVolumes(t, testVolumes, debianLayouts[row], "lvm")
 			d.relogins = true
-			target := d.startTgtd(targets.Config{Portal: portal(3261)})
+			target := d.startTgtd(targets.Config{Portal: portal(3261), LUNs: d.luns()})
 			var faults []faultproxy.Fault
 			for i, n := range numbers[row] {
 				f := faultAfter(n, faultproxy.Reset)

@@ -1,57 +1,57 @@
 package volumes
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
-	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/lab/deps"
 	"github.com/iscsiroot/iscsiroot/pkg/lab/images"
 )
 
-const (
-	debianMiB     = 1024 // of root
-	debianBootMiB = 16
-	debianBootAt  = 1 << 20
-	// debianBoot is in the fstab that scripts/debian-root writes.
-	debianBoot = "6b656e63-0000-4000-8000-00000000b007"
-	// debianVolume is root's name in that, as device-mapper has it.
-	debianVolume = "vg-root"
-)
-
-// DebianRecipe is a disk as Debian's installer partitions it for LVM: with an MBR /boot, and the PV
-// in a logical partition; with a GPT a partition for GRUB besides. The volumes for swap and root
-// are in it, and free extents behind them, so that root stays in one piece when it is made larger;
-// root is for [Made.DebianDisk].
-func DebianRecipe(name string, gpt bool) Recipe {
-	table, pv := "label: dos\nstart=1MiB, size=16MiB, bootable\nstart=18MiB, type=5\nstart=19MiB, type=8e\n", "${1}5"
-	if gpt {
-		table = "label: gpt\nstart=1MiB, size=16MiB\nstart=17MiB, size=1MiB, type=21686148-6449-6E6F-744E-656564454649\n" +
-			"start=18MiB, size=1260MiB, type=E6D6D379-F507-44C2-A23C-238F2A3DF928\n"
-		pv = "${1}3"
+// DebianDisks are the disks of a recipe for Debian of the set, with an [images.DebianRoot] on them:
+// /boot is partition 1 of the first one's methods, and root, or its copy of root, partition 2 of
+// each one's. They are made in dir, which exists. What is made of the tree is kept in the cache.
+func (m *Made) DebianDisks(recipe, kind, dir string) ([]*images.Disk, error) {
+	disks, err := m.debianDisks(recipe, kind, dir)
+	if err != nil {
+		return nil, fmt.Errorf("make disks of debian %s on %s: %w", kind, recipe, err)
 	}
-	return Recipe{Name: name, Disks: []Disk{{MiB: 1280, Table: table}}, Commands: fmt.Sprintf(`
-vgcreate vg %s
-lvcreate -L 64M -n swap_1 vg
-lvcreate -L %dM -n root vg
-mkswap /dev/vg/swap_1
-`, pv, debianMiB)}
+	return disks, nil
 }
 
-// DebianDisk is the disk of a [DebianRecipe] of the set with an [images.DebianRoot] on it: /boot is
-// partition 1 of its methods, and root, the volume vg/root, partition 2. It is made once and kept
-// in the cache; path becomes a clone of it.
-func (m *Made) DebianDisk(recipe, kind, path string) (*images.Disk, error) {
+func (m *Made) debianDisks(recipe, kind, dir string) ([]*images.Disk, error) {
 	told, err := m.told(recipe)
 	if err != nil {
 		return nil, err
 	}
-	d, err := m.debianDisk(recipe, kind, told.pieces[debianVolume], func(tree, _ string) (string, error) { return tree, nil })
+	copies, err := told.rootCopies()
 	if err != nil {
-		return nil, fmt.Errorf("make disk of debian %s on %s: %w", kind, recipe, err)
+		return nil, err
 	}
-	return d.Clone(path)
+	made, err := m.debianDisk(recipe, kind, copies[0])
+	if err != nil {
+		return nil, err
+	}
+	first, err := made.Clone(filepath.Join(dir, diskName(recipe, 0)))
+	if err != nil {
+		return nil, err
+	}
+	disks := []*images.Disk{first}
+	for _, c := range copies[1:] {
+		name := diskName(recipe, c.Disk)
+		d := images.OpenDisk(filepath.Join(dir, name), debianBootAt, c.Offset)
+		if _, err := images.OpenDisk(filepath.Join(m.dir, name)).Clone(d.Path); err != nil {
+			return nil, err
+		}
+		if err := copyPiece(d.Path, first.Path, c, copies[0]); err != nil {
+			return nil, err
+		}
+		disks = append(disks, d)
+	}
+	return disks, nil
 }
 
 func (m *Made) told(recipe string) (told, error) {
@@ -62,12 +62,31 @@ func (m *Made) told(recipe string) (told, error) {
 	return parseFacts(string(facts), recipe)
 }
 
-// debianDisk makes the first disk of a recipe with root in the first of the pieces. More is the
-// directory that root is made of instead of tree, which may be made as path.
-func (m *Made) debianDisk(recipe, kind string, pieces []Piece, more func(tree, path string) (string, error)) (*images.Disk, error) {
-	if len(pieces) == 0 || pieces[0].Disk != 0 {
-		return nil, fmt.Errorf("volume %s: %w", debianVolume, errNotLinear)
+var errNoCopy = errors.New("root is not in one piece on each of its disks")
+
+// rootCopies are the places of root's content, of which the first is on the first disk: the volume
+// itself, its copies on the members of an array, the images of a mirror, or the origin of a thin
+// volume, which has no table of its own name but that of the layer.
+func (t *told) rootCopies() ([]Piece, error) {
+	copies := t.members[debianVolume]
+	for _, names := range [][]string{{debianVolume}, {debianVolume + "_rimage_0", debianVolume + "_rimage_1"}, {debianVolume + "_ro-real"}} {
+		if len(copies) > 0 {
+			break
+		}
+		for _, name := range names {
+			if pieces := t.pieces[name]; len(pieces) == 1 && pieces[0].Disk == len(copies) {
+				copies = append(copies, pieces[0])
+			}
+		}
 	}
+	if len(copies) == 0 || copies[0].Disk != 0 {
+		return nil, fmt.Errorf("volume %s: %w", debianVolume, errNoCopy)
+	}
+	return copies, nil
+}
+
+// debianDisk makes the first disk of a recipe with /boot, and with root at its place.
+func (m *Made) debianDisk(recipe, kind string, at Piece) (*images.Disk, error) {
 	root, err := images.DebianRoot(kind)
 	if err != nil {
 		return nil, err
@@ -80,12 +99,13 @@ func (m *Made) debianDisk(recipe, kind string, pieces []Piece, more func(tree, p
 	if err != nil {
 		return nil, err
 	}
-	name := strings.Join([]string{recipe, kind, filepath.Base(filepath.Dir(tree)), filepath.Base(m.dir)}, "-")
-	d := images.OpenDisk(filepath.Join(cache, "disks", name), debianBootAt, pieces[0].Offset)
+	what := recipe + "-" + kind + "." // a kind may begin with another
+	name := what + filepath.Base(filepath.Dir(tree)) + "-" + filepath.Base(m.dir)
+	d := images.OpenDisk(filepath.Join(cache, "disks", name), debianBootAt, at.Offset)
 	if _, err := os.Stat(d.Path); err == nil {
 		return d, nil
 	}
-	return d, deps.MakeOnce(d.Path, recipe+"-"+kind+"-*", func(path string) error {
+	return d, deps.MakeOnce(d.Path, what+"*", func(path string) error {
 		if _, err := images.OpenDisk(filepath.Join(m.dir, diskName(recipe, 0))).Clone(path); err != nil {
 			return err
 		}
@@ -93,10 +113,16 @@ func (m *Made) debianDisk(recipe, kind string, pieces []Piece, more func(tree, p
 		if err := boot.Make(path, debianBootAt); err != nil {
 			return err
 		}
-		tree, err := more(tree, filepath.Join(filepath.Dir(path), "root"))
-		if err != nil {
-			return err
-		}
-		return images.Filesystem{MiB: debianMiB, Directory: tree}.Make(path, pieces[0].Offset)
+		return images.Filesystem{MiB: debianMiB, Directory: tree}.Make(path, at.Offset)
 	})
+}
+
+// copyPiece copies a piece of one image over that of another.
+func copyPiece(to, from string, over, piece Piece) error {
+	cmd := exec.Command("dd", "conv=sparse,notrunc", "bs=1M", "iflag=skip_bytes,count_bytes,fullblock", "oflag=seek_bytes", "status=none", "if="+from, "of="+to,
+		fmt.Sprintf("skip=%d", piece.Offset), fmt.Sprintf("count=%d", piece.Size), fmt.Sprintf("seek=%d", over.Offset))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("copy root: %w: %s", err, out)
+	}
+	return nil
 }

@@ -139,3 +139,32 @@ func TestSum(t *testing.T) {
 func contents(text string) map[string]images.Filesystem {
 	return map[string]images.Filesystem{"root": {MiB: 8, Tree: images.Tree{"etc/name": images.Text(text)}}}
 }
+
+// Root's content is in the volume, on the members of an array below it, in the images of a mirror,
+// or in the origin of a thin volume.
+func TestRootCopies(t *testing.T) {
+	const disks = "d disk 0 254:0 0\nd disk 1 254:16 0\n"
+	for _, tt := range []struct {
+		name, tables string
+		want         []Piece
+	}{
+		{"plain", "d table vg-root: 0 8 linear 254:0 4\n", []Piece{{0, 4 * 512, 8 * 512}}},
+		{"array", "d array pv 9:127 raid1 254:0 2 16\nd array pv 9:127 raid1 254:16 6 16\nd table vg-root: 0 8 linear 9:127 4\n", []Piece{{0, 6 * 512, 8 * 512}, {1, 10 * 512, 8 * 512}}},
+		{
+			"mirror", "d table vg-root: 0 8 raid raid1 3 0 region_size 4096 2 253:0 253:1 253:2 253:3\nd table vg-root_rimage_0: 0 8 linear 254:0 4\nd table vg-root_rimage_1: 0 8 linear 254:16 2\n",
+			[]Piece{{0, 4 * 512, 8 * 512}, {1, 2 * 512, 8 * 512}},
+		},
+		{"thin", "d table vg-root: 0 8 thin 253:4 1 253:5\nd table vg-root_ro-real: 0 8 linear 254:0 4\n", []Piece{{0, 4 * 512, 8 * 512}}},
+		{"in two pieces", "d table vg-root: 0 8 linear 254:0 4\nd table vg-root: 8 8 linear 254:0 40\n", nil},
+		{"on the second disk", "d table vg-root: 0 8 linear 254:16 4\n", nil},
+		{"no root", "", nil},
+	} {
+		told, err := parseFacts(disks+tt.tables, "d")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := told.rootCopies(); !reflect.DeepEqual(got, tt.want) || (err == nil) != (tt.want != nil) {
+			t.Errorf("%s: %+v, %v, want %+v", tt.name, got, err, tt.want)
+		}
+	}
+}
