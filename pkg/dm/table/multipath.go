@@ -11,13 +11,16 @@ import (
 type Multipath struct {
 	// Queue holds I/O back while no path works; without it the I/O fails.
 	Queue  bool
-	Groups []PathGroup // at most 1024, drivers/md/dm-mpath.c: multipath_ctr
-	// First is the number of the group to begin with, from 1.
+	Groups []PathGroup // at most maxGroups; without any all paths are missing
+	// First is the number of the group to begin with, from 1; 0 if there are no groups.
 	First int
 }
 
 // PathGroup is paths that are used together, each as it is the least busy (service-time).
 type PathGroup struct{ Paths []Number }
+
+// maxGroups is the kernel's (drivers/md/dm-mpath.c: multipath_ctr).
+const maxGroups = 1024
 
 const (
 	pathSelector = "service-time"
@@ -44,18 +47,22 @@ func (m *Multipath) Params() string {
 		w.word(pathSelector)
 		w.number(0)
 		w.number(uint64(len(g.Paths)))
-		w.number(1)
+		w.number(2)
 		for _, p := range g.Paths {
 			w.dev(p)
-			w.number(1)
+			w.number(1) // requests in succession on one path
+			w.number(1) // throughput of the path, relative to the others'
 		}
 	}
 	return w.String()
 }
 
 func (m *Multipath) validate() error {
-	if len(m.Groups) == 0 || m.First < 1 || m.First > len(m.Groups) {
+	if m.First > len(m.Groups) || m.First < min(1, len(m.Groups)) {
 		return fmt.Errorf("group %d of %d", m.First, len(m.Groups))
+	}
+	if len(m.Groups) > maxGroups {
+		return fmt.Errorf("%d groups are more than %d", len(m.Groups), maxGroups)
 	}
 	for i, g := range m.Groups {
 		if len(g.Paths) == 0 {
@@ -65,16 +72,14 @@ func (m *Multipath) validate() error {
 	return nil
 }
 
-// multipath reads a table that this package or multipathd has made: other features than those of
-// Multipath are not kept.
+// multipath reads a table that this package or multipathd has made. Other features than those of
+// Multipath are not kept, nor are the hardware handler and the selectors.
 func (r *reader) multipath() *Multipath {
 	m := &Multipath{}
 	for range r.count(1) {
 		m.Queue = r.word() == queueWord || m.Queue
 	}
-	for range r.count(1) { // the hardware handler and its arguments
-		r.word()
-	}
+	r.skip() // the hardware handler and its arguments
 	groups := r.count(1)
 	m.First = int(r.number(31))
 	for range groups {
@@ -83,11 +88,16 @@ func (r *reader) multipath() *Multipath {
 	return m
 }
 
-func (r *reader) pathGroup() (g PathGroup) {
-	r.word() // the selector
+// skip reads how many words follow, and these.
+func (r *reader) skip() {
 	for range r.count(1) {
 		r.word()
 	}
+}
+
+func (r *reader) pathGroup() (g PathGroup) {
+	r.word() // the selector
+	r.skip()
 	paths := r.count(1)
 	arguments := int(r.number(8))
 	for range paths {
@@ -100,10 +110,7 @@ func (r *reader) pathGroup() (g PathGroup) {
 }
 
 // MultipathStatus is the state of a multipath map.
-type MultipathStatus struct {
-	Queued uint64 // requests that wait for a path
-	Groups []PathGroupStatus
-}
+type MultipathStatus struct{ Groups []PathGroupStatus }
 
 // PathGroupStatus is the state of a group.
 type PathGroupStatus struct {
@@ -131,17 +138,12 @@ func ParseMultipathStatus(text string) (MultipathStatus, error) {
 	return s, nil
 }
 
-// multipathStatus: "2 QUEUED PG-INITS HANDLER-ARGS.. GROUPS NEXT {STATE SELECTOR-ARGS.. PATHS ARGS
-// {DEV A|F FAILURES ARGS..}..}..".
+// multipathStatus: "2 QUEUE-IO PG-INITS HANDLER-ARGS.. GROUPS NEXT {STATE SELECTOR-ARGS.. PATHS
+// ARGS {DEV A|F FAILURES ARGS..}..}..". The first two are about the start of a group by the
+// handler.
 func (r *reader) multipathStatus() (s MultipathStatus) {
-	for i := range r.count(1) {
-		if n := r.number(64); i == 0 {
-			s.Queued = n
-		}
-	}
-	for range r.count(1) {
-		r.word()
-	}
+	r.skip()
+	r.skip()
 	groups := r.count(1)
 	r.number(31)
 	for range groups {
@@ -156,9 +158,7 @@ func (r *reader) pathGroupStatus() (g PathGroupStatus) {
 	} else {
 		r.fail(fmt.Errorf("group %q: %w", state, errForm))
 	}
-	for range r.count(1) {
-		r.word()
-	}
+	r.skip()
 	paths := r.count(1)
 	arguments := int(r.number(8))
 	for range paths {

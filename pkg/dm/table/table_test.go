@@ -29,6 +29,11 @@ var targets = []struct {
 	{"raid", "raid1 3 0 region_size 4096 2 254:0 254:1 254:2 254:3", &Raid{Level: "raid1", RegionSectors: 4096, Legs: []Leg{
 		{dev(254, 0), dev(254, 1)}, {dev(254, 2), dev(254, 3)},
 	}}},
+	{"multipath", "1 queue_if_no_path 0 2 1 service-time 0 2 2 8:0 1 1 8:16 1 1 service-time 0 1 2 65:0 1 1", &Multipath{
+		Queue: true, First: 1, Groups: []PathGroup{{[]Number{{8, 0}, {8, 16}}}, {[]Number{{65, 0}}}},
+	}},
+	{"multipath", "0 0 1 1 service-time 0 1 2 8:0 1 1", &Multipath{First: 1, Groups: []PathGroup{{[]Number{{8, 0}}}}}},
+	{"multipath", "1 queue_if_no_path 0 0 0", &Multipath{Queue: true}},
 	{"raid", "raid0 1 128 2 - 254:1 - 254:3", &Raid{Level: "raid0", ChunkSectors: 128, Legs: []Leg{{nil, dev(254, 1)}, {nil, dev(254, 3)}}}},
 	{"raid", "raid1 16 0 nosync rebuild 0 rebuild 2 min_recovery_rate 1 max_recovery_rate 2 write_mostly 1 max_write_behind 256 region_size 1024 3 - - 254:0 254:1 254:2 254:3", &Raid{
 		Level: "raid1", NoSync: true, Rebuild: []int{0, 2}, MinRecoveryRate: 1, MaxRecoveryRate: 2, WriteMostly: []int{1},
@@ -53,7 +58,7 @@ func TestTargets(t *testing.T) {
 
 func TestParseErrors(t *testing.T) {
 	for _, c := range []struct{ kind, params, why string }{
-		{"multipath", "0", "unknown type"},
+		{"crypt", "0", "unknown type"},
 		{"linear", "8:16", "too short"},
 		{"linear", "8:16 0 0", "behind the end"},
 		{"linear", "sda 0", `device "sda"`},
@@ -69,6 +74,15 @@ func TestParseErrors(t *testing.T) {
 		{"thin-pool", "254:0 254:1 100 0 0", "blocks of 100 sectors"},
 		{"thin-pool", "254:0 254:1 128 0 2 read_only", "2 are not there"},
 		{"thin-pool", "254:0 254:1 128 0 1 fast", `"fast"`},
+		{"multipath", "0 0 1 0 service-time 0 1 2 8:0 1 1", "group 0 of 1"},
+		{"multipath", "0 0 1 2 service-time 0 1 2 8:0 1 1", "group 2 of 1"},
+		{"multipath", "0 0 0 1", "group 1 of 0"},
+		{"multipath", "0 0 1 1 service-time 0 0 2", "group 1 has no path"},
+		{"multipath", "0 0 1 1 service-time 0 2 2 8:0 1 1", "too short"},
+		{"multipath", "2 queue_if_no_path", "2 are not there"},
+		{"multipath", "0 1 alua 1 1 service-time 0 1 2 8:0 1 1 1", "behind the end"},
+		{"multipath", "0 0 1025 1" + strings.Repeat(" service-time 0 1 0 8:0", 1025), "1025 groups"},
+		{"multipath", "0 0 1 1 service-time 0 1 2 sda 1 1", `device "sda"`},
 		{"raid", "raid7 1 0 1 - 254:1", `"raid7"`},
 		{"raid", "raid1 1 0 0", "0 legs"},
 		{"raid", "raid1 1 0 2 - 254:1", "2 are not there"},
@@ -134,6 +148,9 @@ func TestValidate(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	for _, c := range targets {
 		f.Add(c.kind, c.params)
+	}
+	for _, c := range kernelMaps(f) {
+		f.Add("multipath", c.params)
 	}
 	f.Fuzz(func(t *testing.T, kind, params string) {
 		v, err := Parse(kind, params)
