@@ -29,6 +29,7 @@ var parsers = map[string]string{
 	"pkg/lvm":               "a disk's",
 	"pkg/md":                "a disk's",
 	"pkg/md/array":          "the kernel's",
+	"pkg/multipath":         "a target's",
 	"pkg/network/dhcp":      "a server's",
 	"pkg/network/dhcp4":     "a server's",
 	"pkg/network/dhcp6":     "a server's, and a router's",

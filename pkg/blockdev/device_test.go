@@ -232,6 +232,7 @@ func TestParseIDs(t *testing.T) {
 		{"EUI-64", vpd(2, "\x00\x01\x02\x03\x04\x05\x06\x07"), "scsi-20001020304050607"},
 		{"T10", vpd(1, "IET     00010001\x00\x00  "), "scsi-1IET_00010001"},
 		{"odd T10", vpd(1, "a/b\xff"), "scsi-1a_b_"},
+		{"blank T10", vpd(1, "   "), ""},
 		{"of a port", vpd(0x13, "\x50\x01\x02\x03\x04\x05\x06\x07"), ""},
 		{"empty", vpd(3, ""), ""},
 		{"other kind", vpd(8, "iqn.x"), ""},
@@ -252,7 +253,7 @@ func TestParseIDsReal(t *testing.T) {
 		"gotgt.vpd83": "scsi-33000000000000001 wwn-0x3000000000000001",
 		"tgtd.vpd83":  "scsi-1lab032600001 scsi-33000000100000001 scsi-3600000000000000000000ab032600001 wwn-0x3000000100000001 wwn-0x600000000000000000000ab032600001",
 	} {
-		b, err := os.ReadFile(filepath.Join("testdata", name))
+		b, err := os.ReadFile(filepath.Join("../multipath/testdata", name))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -264,7 +265,7 @@ func TestParseIDsReal(t *testing.T) {
 
 func FuzzParseIDs(f *testing.F) {
 	for _, name := range []string{"gotgt.vpd83", "tgtd.vpd83"} {
-		b, err := os.ReadFile(filepath.Join("testdata", name))
+		b, err := os.ReadFile(filepath.Join("../multipath/testdata", name))
 		if err != nil {
 			f.Fatal(err)
 		}

@@ -6,7 +6,8 @@ import (
 )
 
 // sharedVendor is the vendor in INQUIRY of tgt, which gives the first LUN of the first target of
-// every host the same WWID (usr/target.c, usr/spc.c: 360000000000000000e00000000010001).
+// every host the same WWID (usr/spc.c: spc_lu_init, update_vpd_83:
+// 360000000000000000e00000000010001).
 const sharedVendor = "IET"
 
 // Refusal is why two disks that may seem to be one LUN are not joined.
@@ -38,15 +39,15 @@ func Maps(paths []Path, allow []ID) (maps []Map, refused []Refusal) {
 		}
 		maps[at] = maps[at].With(p)
 	}
-	return maps, append(refused, unique(maps, allow)...)
+	return maps, append(refused, unique(maps)...)
 }
 
 // unique removes the IDs that an earlier map has.
-func unique(maps []Map, allow []ID) (refused []Refusal) {
+func unique(maps []Map) (refused []Refusal) {
 	for i := range maps {
 		for _, earlier := range maps[:i] {
 			if maps[i].ID != "" && maps[i].ID == earlier.ID {
-				refused = append(refused, refusal(maps[i].first(), earlier.first(), allow))
+				refused = append(refused, refusal(maps[i], earlier))
 				maps[i].ID = ""
 			}
 		}
@@ -79,17 +80,18 @@ func (p Path) unique(allow []ID) bool {
 	return p.ID != "" && (p.Global && p.Vendor != sharedVendor || slices.Contains(allow, p.ID))
 }
 
-// refusal tells why two disks of the same ID are not joined.
-func refusal(p, with Path, allow []ID) Refusal {
-	r := Refusal{Disk: p.Disk, With: with.Disk}
-	hint := fmt.Sprintf("if they are one LUN, write iscsi_multipath=%s", p.ID)
+// refusal tells why the disks of two maps with the same ID are not joined.
+func refusal(m, earlier Map) Refusal {
+	p, with := m.first(), earlier.first()
+	var why string
+	hint := ": if they are one LUN, write iscsi_multipath=" + string(p.ID)
 	switch {
-	case !sameSize(p.Size, with.Size):
-		r.Reason = fmt.Sprintf("both have WWID %s, but %s has %d bytes and %s %d: give each LUN a WWID of its own", p.ID, p.Disk, p.Size, with.Disk, with.Size)
+	case !sameSize(m.Size, earlier.Size):
+		why = fmt.Sprintf("%s has %d bytes and %s %d: give each LUN a WWID of its own", p.Disk, m.Size, with.Disk, earlier.Size)
 	case p.Vendor == sharedVendor || with.Vendor == sharedVendor:
-		r.Reason = fmt.Sprintf("both have WWID %s, but WWIDs of vendor %s are not unique: %s", p.ID, sharedVendor, hint)
+		why = "WWIDs of vendor " + sharedVendor + " are not unique" + hint
 	default:
-		r.Reason = fmt.Sprintf("both have WWID %s, but it has no manufacturer's number, so it may not be unique: %s", p.ID, hint)
+		why = "it has no manufacturer's number, so it may not be unique" + hint
 	}
-	return r
+	return Refusal{p.Disk, with.Disk, fmt.Sprintf("both have WWID %s, but %s", p.ID, why)}
 }

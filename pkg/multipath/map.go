@@ -113,10 +113,10 @@ func (m Map) Regroup(paths []Path) Map {
 	return m
 }
 
-// Table is the map's in device-mapper: I/O waits while no path works, and begins in the first
-// group.
+// Table is the map's in device-mapper: I/O waits while no path works, as with none, and begins in
+// the first group. The Size has to be known.
 func (m Map) Table() table.Table {
-	t := &table.Multipath{Queue: true, First: 1}
+	t := &table.Multipath{Queue: true, First: min(1, len(m.Groups))}
 	for _, g := range m.Groups {
 		var group table.PathGroup
 		for _, p := range g {
