@@ -60,6 +60,7 @@
 //	pkg/session            a login, and the hand-over of its connection to the kernel
 //	pkg/rootfs/arrays      md arrays: finds and starts them
 //	pkg/rootfs/calls       system calls that wait for a target
+//	pkg/rootfs/maps        multipath maps: makes them, and changes their paths
 //	pkg/rootfs/reads       reads of disks, which end when the disk's session goes down
 //	pkg/rootfs/volumes     LVM's logical volumes: finds, reads and activates them
 //	pkg/rootfs             the layers between disks and root, root itself, its mount

@@ -14,6 +14,7 @@ var order = []string{
 	"pkg/session",
 	"pkg/rootfs/arrays",
 	"pkg/rootfs/calls",
+	"pkg/rootfs/maps",
 	"pkg/rootfs/reads",
 	"pkg/rootfs/volumes",
 	"pkg/rootfs",

@@ -1,0 +1,135 @@
+package maps
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
+	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
+	"github.com/iscsiroot/iscsiroot/pkg/dm"
+	"github.com/iscsiroot/iscsiroot/pkg/dm/table"
+	"github.com/iscsiroot/iscsiroot/pkg/multipath"
+)
+
+// Maps makes multipath maps, and changes them. Its methods may be called from several goroutines.
+type Maps struct {
+	Sys, Dev string // the mount points of sysfs and devtmpfs
+	// Load loads a module; nil: the modules are there.
+	Load func(ctx context.Context, module string) error
+	// Open opens device-mapper, whose module is loaded.
+	Open func() (Mapper, error)
+	// IDs are those that join disks also where their form does not tell that there is only one
+	// such LUN.
+	IDs []multipath.ID
+
+	mu sync.Mutex // guards changes of maps
+}
+
+// Mapper is device-mapper: *dm.Control.
+type Mapper interface {
+	Activate(name, uuid string, t table.Table, u dm.Udev, o dm.Option) (dm.Info, error)
+	Load(name string, t table.Table, o dm.Option) error
+	Exchange(changes []dm.Change) error
+	Info(name string) (dm.Info, error)
+	List() ([]dm.Entry, error)
+	Message(name string, sector uint64, text string) (string, error)
+	Remove(name string, o dm.Option) error
+	Status(name string) ([]dm.Status, error)
+	Table(name string) (table.Table, error)
+	Close() error
+}
+
+// modules are what a map needs of the kernel.
+var modules = [...]string{"dm_mod", "dm_multipath", "dm_service_time"}
+
+// Make makes a map, whose I/O is queued while no path works, and a link to it as udev does. One
+// that exists gets the paths that it does not have. unix.EBUSY: a path is in use.
+func (m *Maps) Make(ctx context.Context, mp multipath.Map) (*blockdev.Device, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	missing := m.loadModules(ctx)
+	n, err := m.make(ctx, mp)
+	if err != nil && missing != nil {
+		err = missing
+	}
+	if err != nil {
+		return nil, fmt.Errorf("multipath map %s: %w", mp.Name(), sequence.WithHint(err, "build the image with --storage multipath"))
+	}
+	d, err := m.deviceOf(n)
+	if err == nil {
+		err = m.link(d)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("multipath map %s: %w", mp.Name(), err)
+	}
+	return d, nil
+}
+
+// loadModules loads the modules. A driver may be built in: an error counts if the kernel makes no
+// map.
+func (m *Maps) loadModules(ctx context.Context) (missing error) {
+	if m.Load == nil {
+		return nil
+	}
+	for _, module := range modules {
+		if err := m.Load(ctx, module); err != nil && missing == nil {
+			missing = err
+		}
+	}
+	return missing
+}
+
+func (m *Maps) make(ctx context.Context, mp multipath.Map) (table.Number, error) {
+	defer sequence.Blocking(ctx, "activation of multipath map "+mp.Name())()
+	c, err := m.Open()
+	if err != nil {
+		return table.Number{}, err
+	}
+	defer func() { _ = c.Close() }()
+	name := dm.Mangle(mp.Name())
+	var option dm.Option
+	var paths []multipath.Path
+	for _, group := range mp.Groups {
+		paths = append(paths, group...)
+		for _, p := range group {
+			if d, err := blockdev.Read(m.Sys, p.Disk); err == nil && d.ReadOnly {
+				option = dm.ReadOnly // the kernel opens the paths as it opens the map
+			}
+		}
+	}
+	info, err := c.Activate(name, dm.Mangle(mp.UUID()), tableOf(mp.Size, mp.Groups, true), 0, option)
+	if !errors.Is(err, unix.EEXIST) {
+		return info.Number, err
+	}
+	if info, err = c.Info(name); err != nil || info.UUID != dm.Mangle(mp.UUID()) {
+		return table.Number{}, errors.Join(err, unix.EEXIST)
+	}
+	return info.Number, m.change(c, name, func(have []multipath.Path) []multipath.Path { return union(have, paths) })
+}
+
+// deviceOf returns the device of a number.
+func (m *Maps) deviceOf(n table.Number) (*blockdev.Device, error) {
+	link, err := os.Readlink(filepath.Join(m.Sys, "dev/block", n.String()))
+	if err != nil {
+		return nil, err
+	}
+	return blockdev.Read(m.Sys, filepath.Base(link))
+}
+
+// link makes the link that udev makes too.
+func (m *Maps) link(d *blockdev.Device) error {
+	path := filepath.Join(m.Dev, "mapper", d.Map)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return os.Symlink("../"+d.Name, path)
+}
