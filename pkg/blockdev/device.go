@@ -21,10 +21,10 @@ type Kind int
 const (
 	KindDisk Kind = iota
 	KindPartition
-	KindDM // of device-mapper: a map, a volume
+	KindDM // of device-mapper: a volume, and all that the kinds below do not name
 	KindMD // an md array
-	// KindMultipath is a multipath map: a disk, whose Parents are its paths. Its partitions are of
-	// KindPartition, and have a Map.
+	// KindMultipath is a multipath map: a disk, whose Parents are its paths. Its partitions are
+	// of KindPartition, and have a Map.
 	KindMultipath
 )
 
@@ -69,14 +69,23 @@ func (d *Device) Path() string {
 }
 
 // Disks returns the disks below a device, or the device itself if it is a disk: they are found by
-// Parents.
-func (d *Device) Disks() []*Device {
-	if len(d.Parents) == 0 {
+// Parents. Below a multipath map they are its paths.
+func (d *Device) Disks() []*Device { return d.below(func(*Device) bool { return false }) }
+
+// Units returns the same with multipath maps in the place of their paths: each is one disk, for all
+// that stands on it.
+func (d *Device) Units() []*Device {
+	return d.below(func(d *Device) bool { return d.Kind == KindMultipath })
+}
+
+// below returns the lowest devices below a device, and those where it is to end, each once.
+func (d *Device) below(end func(*Device) bool) []*Device {
+	if len(d.Parents) == 0 || end(d) {
 		return []*Device{d}
 	}
 	var out []*Device
 	for _, p := range d.Parents {
-		for _, disk := range p.Disks() {
+		for _, disk := range p.below(end) {
 			if !disk.In(out) {
 				out = append(out, disk)
 			}
@@ -88,8 +97,10 @@ func (d *Device) Disks() []*Device {
 // In reports whether a list has the device; names are unique.
 func (d *Device) In(list []*Device) bool { return has(list, d.Name) }
 
-// On reports whether the device is the disk of that name, or is above it.
-func (d *Device) On(disk string) bool { return has(d.Disks(), disk) }
+// On reports whether the device is the one of that name, or is above it.
+func (d *Device) On(name string) bool {
+	return d.Name == name || slices.ContainsFunc(d.Parents, func(p *Device) bool { return p.On(name) })
+}
 
 func has(list []*Device, name string) bool {
 	return slices.ContainsFunc(list, func(d *Device) bool { return d.Name == name })
@@ -151,6 +162,7 @@ func (d *Device) readSlaves(sys, dir string, depth int) {
 	}
 	if d.Kind == KindDM {
 		d.Map = readText(filepath.Join(dir, "dm/name"))
+		d.ofMultipath(readText(filepath.Join(dir, "dm/uuid")))
 	}
 	slaves, err := os.ReadDir(filepath.Join(dir, "slaves"))
 	if d.Kind == KindDisk || err != nil {

@@ -28,7 +28,7 @@ func Inspect(ctx context.Context, sys, dev string, devices []*Device) error {
 		if d.Kind != KindPartition {
 			var err error
 			d.table, err = readTable(ctx, filepath.Join(dev, d.Name), d.SectorSize)
-			d.IDs = diskIDs(sys, d.Name)
+			d.IDs = idsOf(sys, d)
 			if parted := func(p *Device) bool { return has(p.Parents, d.Name) }; err != nil && slices.ContainsFunc(devices, parted) {
 				failed = errors.Join(failed, fmt.Errorf("%s has partitions but %w", d.Name, err))
 			}
@@ -48,8 +48,8 @@ func (d *Device) setEntry() {
 		return
 	}
 	for _, p := range d.Parents[0].table {
-		if p.Number == d.Partition.Number && p.Start == d.Partition.Start {
-			d.Partition.UUID, d.Partition.Label = p.UUID, p.Label
+		if p.Number == d.Partition.Number && (p.Start == d.Partition.Start || d.Map != "") {
+			d.Partition.Start, d.Partition.UUID, d.Partition.Label = p.Start, p.UUID, p.Label
 		}
 	}
 }
@@ -62,6 +62,14 @@ func readTable(ctx context.Context, path string, sector int64) ([]Partition, err
 	}
 	defer func() { _ = f.Close() }()
 	return ReadTable(f, cmp.Or(sector, minSector))
+}
+
+// idsOf reads the identifiers of a disk or a multipath map.
+func idsOf(sys string, d *Device) []string {
+	if d.Kind == KindMultipath {
+		return mapIDs(sys, d)
+	}
+	return diskIDs(sys, d.Name)
 }
 
 // diskIDs reads the identifiers of a SCSI disk.

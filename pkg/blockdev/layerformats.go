@@ -80,7 +80,7 @@ func lastMD(size int64) int64 { return (size/512 - 16) &^ 7 * 512 }
 // that is its member: of version 1.0 the array's contents begin where the disk does, so the kernel
 // shows the array's partitions there too. dev is the mount point of devtmpfs.
 func (d *Device) OnMember(open Opener, dev string) bool {
-	return d.Kind == KindPartition && hasMemberAtEnd(open, filepath.Join(dev, d.Parents[0].Name))
+	return d.Kind == KindPartition && len(d.Parents) > 0 && hasMemberAtEnd(open, filepath.Join(dev, d.Parents[0].Name))
 }
 
 func hasMemberAtEnd(open Opener, path string) bool {

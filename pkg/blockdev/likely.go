@@ -7,7 +7,7 @@ type Base int
 
 // What a device is.
 const (
-	OnDisk Base = iota
+	OnDisk Base = iota // or a multipath map
 	OnArray
 	OnMap // of device-mapper, as a volume
 )
@@ -15,11 +15,11 @@ const (
 // Base returns it.
 func (d *Device) Base() Base {
 	switch {
-	case d.Map != "":
+	case d.Kind == KindDM:
 		return OnMap
 	case d.Kind == KindMD:
 		return OnArray
-	case d.Kind == KindPartition:
+	case d.Kind == KindPartition && len(d.Parents) > 0:
 		return d.Parents[0].Base()
 	}
 	return OnDisk

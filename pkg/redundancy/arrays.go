@@ -127,12 +127,8 @@ func (e *evaluation) members(d *blockdev.Device, slots int) (all []member, ok bo
 	return all, true
 }
 
-// mapWorks evaluates a device of device-mapper by its table. A multipath map works with one path
-// (multipath-tools libmultipath/devmapper.c: UUID_PREFIX).
+// mapWorks evaluates a device of device-mapper by its table.
 func (e *evaluation) mapWorks(d *blockdev.Device) bool {
-	if strings.HasPrefix(e.read(d, "dm/uuid"), "mpath-") {
-		return slices.ContainsFunc(d.Parents, e.works)
-	}
 	if e.Maps == nil {
 		return e.allWork(d)
 	}

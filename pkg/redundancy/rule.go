@@ -114,7 +114,7 @@ func (e *evaluation) fails(name string, above []string, b busy) bool {
 // inUse reports whether a device that is not busy is in use. top: no other stands on it.
 func (e *evaluation) inUse(d *blockdev.Device, top bool) bool {
 	switch {
-	case d.Kind == blockdev.KindDM && e.Maps != nil:
+	case d.Map != "" && e.Maps != nil:
 		info, err := e.Maps.Info(d.Map)
 		return top && (err != nil || info.Open > 0)
 	case d.Kind == blockdev.KindDisk: // not an iSCSI disk: a holder of a kind that is not known
@@ -130,6 +130,8 @@ func (e *evaluation) works(d *blockdev.Device) bool {
 		return !slices.Contains(e.down, d.LUN.Session)
 	case d.Kind == blockdev.KindMD:
 		return e.arrayWorks(d)
+	case d.Kind == blockdev.KindMultipath:
+		return slices.ContainsFunc(d.Parents, e.works)
 	case d.Kind == blockdev.KindDM:
 		return e.mapWorks(d)
 	}

@@ -166,10 +166,10 @@ func rootStack(s System) string {
 
 // stacked reports whether a device is of device-mapper or an array, or a partition of one.
 func stacked(d *blockdev.Device) bool {
-	if d.Kind == blockdev.KindPartition {
+	if d.Kind == blockdev.KindPartition && len(d.Parents) > 0 {
 		d = d.Parents[0]
 	}
-	return d.Kind == blockdev.KindDM || d.Kind == blockdev.KindMD
+	return d.Map != "" || d.Kind == blockdev.KindMD
 }
 
 func stackText(d *blockdev.Device) string {

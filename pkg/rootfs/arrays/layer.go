@@ -162,7 +162,7 @@ func (l *Layer) members(devices []*blockdev.Device) (found []md.Found) {
 		l.read = map[string]superblock{}
 	}
 	for _, d := range devices {
-		if d.Size == 0 || d.Kind == blockdev.KindPartition && l.memberAtEnd(d.Parents[0]) {
+		if d.Size == 0 || d.Kind == blockdev.KindPartition && len(d.Parents) > 0 && l.memberAtEnd(d.Parents[0]) {
 			continue
 		}
 		s, ok := l.read[d.Name]

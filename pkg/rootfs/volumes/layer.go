@@ -155,7 +155,7 @@ func places(devices []*blockdev.Device) string {
 // mayBePV reports whether a device is looked at: it is no disk with partitions, and no volume
 // itself.
 func mayBePV(d *blockdev.Device, devices []*blockdev.Device) bool {
-	if d.Size == 0 || d.Map != "" {
+	if d.Size == 0 || d.Kind == blockdev.KindDM {
 		return false
 	}
 	for _, other := range devices {
