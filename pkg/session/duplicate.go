@@ -88,6 +88,10 @@ func (s *Session) anyPortal(ctx context.Context, ways []Way) (*net.TCPConn, path
 	if at := s.At(); at.IsValid() {
 		known = unique(append([]netip.AddrPort{at}, known...))
 	}
+	ways, err := s.allowed(ways)
+	if err != nil {
+		return nil, path{}, err
+	}
 	paths := pathsOrPlain(ways, known)
 	if len(paths) == 0 {
 		return nil, path{}, errNoPortal

@@ -27,7 +27,11 @@ func (s *Session) Login(ctx context.Context) (Notes, error) {
 	}
 	addrs, lost := s.addresses(ctx)
 	failed.Portals = append(failed.Portals, lost...)
-	for paths := s.pathsTo(addrs); len(paths) > 0; {
+	paths, err := s.pathsTo(addrs)
+	if err != nil {
+		failed.Portals = append(failed.Portals, PortalError{Portal: s.portals[0].String(), Err: err})
+	}
+	for len(paths) > 0 {
 		conn, winner, lost := s.race(ctx, paths)
 		for i, p := range paths {
 			if lost[i] != nil {

@@ -34,17 +34,17 @@ func TestLoginByAnotherWay(t *testing.T) {
 func TestPathsTo(t *testing.T) {
 	a, b := netip.MustParseAddrPort("10.0.0.1:3260"), netip.MustParseAddrPort("[fe80::1%ens2]:3260")
 	s := &Session{}
-	if got := s.pathsTo([]netip.AddrPort{a, b}); !slices.Equal(got, plain([]netip.AddrPort{a, b})) {
+	if got, _ := s.pathsTo([]netip.AddrPort{a, b}); !slices.Equal(got, plain([]netip.AddrPort{a, b})) {
 		t.Errorf("paths %v", got)
 	}
 	w := Way{Device: "ens3"}
 	s.config.Ways = func(netip.Addr) []Way { return []Way{w} }
 	want := append(plain([]netip.AddrPort{a, b}), path{w, a}, path{w, netip.MustParseAddrPort("[fe80::1%ens3]:3260")})
-	if got := s.pathsTo([]netip.AddrPort{a, b}); !slices.Equal(got, want) {
+	if got, _ := s.pathsTo([]netip.AddrPort{a, b}); !slices.Equal(got, want) {
 		t.Errorf("paths %v, want %v", got, want)
 	}
 	many := make([]netip.AddrPort, maxPaths)
-	if got := s.pathsTo(many); len(got) != maxPaths {
+	if got, _ := s.pathsTo(many); len(got) != maxPaths {
 		t.Errorf("%d paths", len(got))
 	}
 }

@@ -2,6 +2,7 @@ package session
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 	"strconv"
 
@@ -27,7 +28,7 @@ func (s *Session) settingsBeforeLogin(e loginPath) []kernel.Setting {
 		{Param: kernel.AbortTimeout, Value: number(abortTimeout)},
 		{Param: kernel.LUResetTimeout, Value: number(luResetTimeout)},
 		{Param: kernel.TargetResetTimeout, Value: number(targetResetTimeout)},
-		{Param: kernel.InterfaceName, Value: "default"},
+		{Param: kernel.InterfaceName, Value: cmp.Or(s.nic, "default")},
 		{Param: kernel.InitiatorName, Value: s.Initiator},
 	}, s.pingSettings(), s.credentials())
 }

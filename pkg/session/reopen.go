@@ -24,6 +24,7 @@ func Reopen(t *kernel.Transport, st State) *Session {
 		offer:         iscsi.DefaultOffer(),
 		times:         defaultTimes,
 		timers:        st.Timers,
+		nic:           st.NIC,
 		pings:         st.Timers.pings(),
 		kernelPings:   st.Timers.pings(),
 		due:           st.Due,
@@ -51,6 +52,10 @@ func (s *Session) Connect(ctx context.Context, ways ...Way) (*Connection, error)
 	known := s.KnownPortals()
 	if len(known) == 0 {
 		return nil, errNoPortal
+	}
+	ways, err := s.allowed(ways)
+	if err != nil {
+		return nil, err
 	}
 	paths := paths(ways, known)
 	if len(paths) == 0 {

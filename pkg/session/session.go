@@ -56,11 +56,12 @@ type Session struct {
 	chap          *iscsi.CHAP // nil: none
 	offer         iscsi.Offer
 	times         times
-	timers        Timers   // as configured; mu guards Recovery
+	timers        Timers   // as configured; mu guards it
+	nic           string   // see State.NIC
 	unscannedLUNs []uint64 // see State.UnscannedLUNs; it is replaced as a whole
 	formerSID     uint32   // see State.FormerSID
 
-	mu           sync.Mutex             // guards Portals, Portal, Way, Params, TSIH, TPGT, offer, pings, told, due, unscannedLUNs, scans, formerSID and attempts: a login or a scan may overlap their readers
+	mu           sync.Mutex             // guards Portals, Portal, Way, Params, TSIH, TPGT, offer, timers, pings, told, due, unscannedLUNs, scans, formerSID and attempts: a login or a scan may overlap their readers
 	redirectedTo []netip.AddrPort       // portals of a permanent redirect
 	pings        pings                  // for the next login
 	kernelPings  pings                  // those in the kernel
@@ -124,7 +125,8 @@ func New(k *kernel.Session, c Config) *Session {
 		chap:     c.Target.CHAP.Config(c.Login.CHAPAlgorithms()),
 		offer:    iscsi.DefaultOffer(),
 		times:    defaultTimes,
-		timers:   timersOf(c.Login.Timers),
+		timers:   timersOf(c.Login.Timers, c.Target.Multipath.V),
+		nic:      c.Target.NIC.V.String(),
 		Record: Record{
 			SID:       k.SID,
 			HostNo:    k.HostNo,

@@ -23,6 +23,9 @@ type State struct {
 	HeaderDigest iscsi.DigestPolicy
 	DataDigest   iscsi.DigestPolicy
 	Timers       Timers
+	// NIC is the name or MAC of the interface that connections are bound to, as the boot has
+	// it; "": the kernel chooses.
+	NIC string
 	// Due is set until the kernel has all of Timers.
 	Due bool
 	// UnscannedLUNs are the LUNs, in the kernel's numbering, that are still to be scanned for,
@@ -51,7 +54,7 @@ func (s *Session) State() State {
 	return State{
 		Record: s.Record, Group: s.group, CHAP: s.chap,
 		HeaderDigest: s.offer.HeaderDigest, DataDigest: s.offer.DataDigest,
-		Timers: s.timers, Due: s.due, UnscannedLUNs: slices.Clone(s.unscannedLUNs), FormerSID: s.formerSID,
+		Timers: s.timers, NIC: s.nic, Due: s.due, UnscannedLUNs: slices.Clone(s.unscannedLUNs), FormerSID: s.formerSID,
 	}
 }
 
@@ -81,6 +84,12 @@ func AppendState(b []byte, st State) ([]byte, error) {
 	}
 	b = fmt.Appendf(b, "header-digest %d\ndata-digest %d\n", st.HeaderDigest, st.DataDigest)
 	b = fmt.Appendf(b, "recovery-tmo %d\nping-interval %d\nping-timeout %d\n", st.Timers.Recovery, st.Timers.PingInterval, st.Timers.PingTimeout)
+	if st.Timers.Queue != 0 {
+		b = fmt.Appendf(b, "queue %d\n", st.Timers.Queue)
+	}
+	if st.NIC != "" {
+		b = fmt.Appendf(b, "nic %q\n", st.NIC)
+	}
 	if st.Due {
 		b = append(b, "due\n"...)
 	}
@@ -216,6 +225,10 @@ func (r *stateReader) line(key, value string) (err error) {
 		st.Timers.PingInterval, err = parse[uint32](value, 31)
 	case "ping-timeout":
 		st.Timers.PingTimeout, err = parse[uint32](value, 31)
+	case "queue":
+		st.Timers.Queue, err = parse[uint32](value, 31)
+	case "nic":
+		st.NIC = value
 	default:
 		err = r.chapLine(key, value)
 	}

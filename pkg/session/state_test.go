@@ -30,7 +30,7 @@ func testState(sid uint32) State {
 			TargetSecret: iscsi.NewSecret([]byte{0, 1, '\n'}), Algorithms: []iscsi.Algorithm{iscsi.SHA256, iscsi.MD5},
 		},
 		UnscannedLUNs: []uint64{0, 3}, FormerSID: 77,
-		Timers: Timers{Recovery: 600, PingInterval: 0, PingTimeout: 7}, Due: true,
+		Timers: Timers{Recovery: 600, PingInterval: 0, PingTimeout: 7, Queue: 1200}, NIC: "52:54:00:12:34:56", Due: true,
 	}
 }
 
@@ -58,7 +58,7 @@ func written(t *testing.T, states ...State) []byte {
 
 func TestStates(t *testing.T) {
 	plain := testState(1)
-	plain.CHAP, plain.Group, plain.Portal, plain.UnscannedLUNs, plain.FormerSID, plain.Way = nil, nil, netip.AddrPort{}, nil, 0, Way{}
+	plain.CHAP, plain.Group, plain.Portal, plain.UnscannedLUNs, plain.FormerSID, plain.Way, plain.NIC, plain.Timers.Queue = nil, nil, netip.AddrPort{}, nil, 0, Way{}, "", 0
 	want := []State{plain, testState(0x123456)}
 	want[1].ISID = [6]byte{0, 2, 0x3d, 0x12, 0x34, 0x56}
 	got, err := ParseStates(written(t, want...))

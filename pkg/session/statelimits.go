@@ -17,6 +17,7 @@ const (
 	MaxPortals    = 64 // of a session
 	MaxLUNs       = 64 // to be scanned for
 	maxAlgorithms = 8  // of CHAP
+	maxNIC        = 17 // bytes, of a MAC; a name is shorter
 )
 
 // Bounded returns the state with n portals at most, 1 or more.
@@ -66,7 +67,9 @@ func (st *State) check() error {
 		return fmt.Errorf("%d LUNs to be scanned for, limit %d", len(st.UnscannedLUNs), MaxLUNs)
 	case len(st.Way.Device) >= unix.IFNAMSIZ:
 		return errors.New("the name of a device is too long")
-	case max(t.Recovery, t.PingInterval, t.PingTimeout) > math.MaxInt32:
+	case len(st.NIC) > maxNIC:
+		return errors.New("the name of a NIC is too long")
+	case max(t.Recovery, t.PingInterval, t.PingTimeout, t.Queue) > math.MaxInt32:
 		return errors.New("a time above 31 bits")
 	case c != nil && c.Secret.Empty():
 		return errors.New("CHAP without a secret")

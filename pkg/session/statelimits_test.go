@@ -126,6 +126,7 @@ func TestStateThatIsNotWritten(t *testing.T) {
 		"0 portals":        func(st *State) { st.Portals = nil },
 		"without an addr":  func(st *State) { st.Portals = append(st.Portals, netip.AddrPort{}) },
 		"too long":         func(st *State) { st.Way.Device = strings.Repeat("x", 16) },
+		"name of a NIC":    func(st *State) { st.NIC = strings.Repeat("x", 18) },
 		"a time above":     func(st *State) { st.Timers.Recovery = math.MaxInt32 + 1 },
 		"without a secret": func(st *State) { st.CHAP.Secret = iscsi.Secret{} },
 		"too many CHAP":    func(st *State) { st.CHAP.Algorithms = slices.Repeat([]iscsi.Algorithm{iscsi.MD5}, 9) },
@@ -190,7 +191,8 @@ func stateOf(b []byte) State {
 	st.SID, st.HostNo, st.TPGT = number(), number(), uint16(number())
 	st.ISID = [6]byte{0, 2, 0x3d, byte(st.SID >> 16), byte(st.SID >> 8), byte(st.SID)}
 	st.HeaderDigest, st.DataDigest = iscsi.DigestPolicy(take(1)[0]), iscsi.DigestPolicy(take(1)[0])
-	st.Timers = Timers{Recovery: number(), PingInterval: number(), PingTimeout: number()}
+	st.Timers = Timers{Recovery: number(), PingInterval: number(), PingTimeout: number(), Queue: number()}
+	st.NIC = text()
 	switch kind := take(1)[0]; {
 	case kind&1 != 0:
 		st.Due, st.Group = true, new(uint16(number()))

@@ -55,9 +55,31 @@ func (t Timers) untilMounted() pings {
 // default of two minutes would make root fail with I/O errors.
 func defaultTimers() Timers { return Timers{Recovery: 86400, PingInterval: 15, PingTimeout: 30} }
 
-// timersOf returns the configured timers, and the defaults of the others.
-func timersOf(t bootspec.Timers) Timers {
+// pathTimers are those of a path of a multipath map: its I/O fails immediately, and goes to another
+// path.
+func pathTimers() Timers { return Timers{PingInterval: 2, PingTimeout: 3} }
+
+// asPath returns the timers for a session whose disks are paths of a map. Pings that are not the
+// default are kept. A map whose I/O is to fail immediately keeps it for a second, which a change of
+// paths takes.
+func (t Timers) asPath() Timers {
+	if t.Queue != 0 {
+		return t
+	}
+	t.Queue, t.Recovery = max(t.Recovery, 1), 0
+	if d := defaultTimers(); t.PingInterval == d.PingInterval && t.PingTimeout == d.PingTimeout {
+		t.PingInterval, t.PingTimeout = pathTimers().PingInterval, pathTimers().PingTimeout
+	}
+	return t
+}
+
+// timersOf returns the configured timers, and the defaults of the others. path is whether the
+// session's disks are to be paths of a map.
+func timersOf(t bootspec.Timers, path bool) Timers {
 	d := defaultTimers()
+	if path {
+		d.PingInterval, d.PingTimeout = pathTimers().PingInterval, pathTimers().PingTimeout
+	}
 	seconds := func(v bootspec.Value[time.Duration], other uint32) uint32 {
 		if v.V == bootspec.Forever {
 			return Never
@@ -68,7 +90,36 @@ func timersOf(t bootspec.Timers) Timers {
 	if !t.NoPings() {
 		out.PingInterval, out.PingTimeout = seconds(t.PingInterval, d.PingInterval), seconds(t.PingTimeout, d.PingTimeout)
 	}
+	if path {
+		return out.asPath()
+	}
 	return out
+}
+
+// IsPath reports whether the session's disks are paths of a multipath map.
+func (s *Session) IsPath() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.timers.Queue != 0
+}
+
+// Queue is for how many seconds the map of the session's disks holds I/O back while no path works;
+// it can be Never. 0: the disks are no paths of a map.
+func (s *Session) Queue() uint32 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.timers.Queue
+}
+
+// UseAsPath changes the timers of a session whose disks have become paths of a map. The pings of a
+// session that is logged in change with SetTimers.
+func (s *Session) UseAsPath() error {
+	s.mu.Lock()
+	if s.timers.Queue == 0 {
+		s.timers, s.due = s.timers.asPath(), true
+	}
+	s.mu.Unlock()
+	return s.ApplyRecovery()
 }
 
 // ApplyRecovery sets the recovery time-out in the kernel, until that has succeeded once: a later

@@ -1,7 +1,9 @@
 package session
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"testing"
@@ -129,14 +131,19 @@ func TestTimersOf(t *testing.T) {
 	none := bootspec.Value[time.Duration]{}
 	for _, tt := range []struct {
 		recovery, interval, timeout bootspec.Value[time.Duration]
+		path                        bool
 		want                        Timers
 	}{
-		{none, none, none, Timers{86400, 15, 30, 0}},
-		{given(time.Minute), given(2 * time.Second), none, Timers{60, 2, 30, 0}},
-		{given(0), given(0), none, Timers{0, 0, 0, 0}},
-		{given(bootspec.Forever), none, given(0), Timers{Never, 0, 0, 0}},
+		{none, none, none, false, Timers{86400, 15, 30, 0}},
+		{given(time.Minute), given(2 * time.Second), none, false, Timers{60, 2, 30, 0}},
+		{given(0), given(0), none, false, Timers{0, 0, 0, 0}},
+		{given(bootspec.Forever), none, given(0), false, Timers{Never, 0, 0, 0}},
+		{none, none, none, true, Timers{0, 2, 3, 86400}},
+		{given(time.Minute), given(15 * time.Second), none, true, Timers{0, 15, 3, 60}},
+		{given(bootspec.Forever), none, given(0), true, Timers{0, 0, 0, Never}},
+		{given(0), none, none, true, Timers{0, 2, 3, 1}},
 	} {
-		got := timersOf(bootspec.Timers{Recovery: tt.recovery, PingInterval: tt.interval, PingTimeout: tt.timeout})
+		got := timersOf(bootspec.Timers{Recovery: tt.recovery, PingInterval: tt.interval, PingTimeout: tt.timeout}, tt.path)
 		if got != tt.want {
 			t.Errorf("%+v, want %+v", got, tt.want)
 		}
@@ -157,5 +164,26 @@ func TestLoginWithoutPings(t *testing.T) {
 	}
 	if err := s.SetTimers(t.Context()); err != nil || s.recoveryTimeout() != -1 {
 		t.Errorf("holds I/O for %d s, %v", s.recoveryTimeout(), err)
+	}
+}
+
+// A session whose disks become paths gets the timers of one, but for pings that were set.
+func TestUseAsPath(t *testing.T) {
+	for _, tt := range []struct{ was, want Timers }{
+		{defaultTimers(), Timers{0, 2, 3, 86400}},
+		{Timers{600, 10, 20, 0}, Timers{0, 10, 20, 600}},
+		{Timers{0, 2, 3, 60}, Timers{0, 2, 3, 60}},
+	} {
+		s := held(t)
+		s.timers = tt.was
+		for range 2 {
+			err := s.UseAsPath()
+			if _, due := s.Recovery(); due != errors.Is(err, fs.ErrNotExist) || due == (tt.was == tt.want) {
+				t.Errorf("%+v: due %v, %v", tt.was, due, err)
+			}
+		}
+		if s.timers != tt.want || !s.IsPath() || s.Queue() != tt.want.Queue {
+			t.Errorf("%+v, want %+v", s.timers, tt.want)
+		}
 	}
 }

@@ -111,12 +111,16 @@ func unzoned(a netip.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(a.Addr().WithZone(""), a.Port())
 }
 
-// pathsTo returns the paths of a login: the kernel's choice to all portals, and then the other ways
-// to each.
-func (s *Session) pathsTo(addrs []netip.AddrPort) []path {
+// pathsTo returns the paths of a login: those by the session's NIC, or the kernel's choice to all
+// portals, and then the other ways to each.
+func (s *Session) pathsTo(addrs []netip.AddrPort) ([]path, error) {
+	if s.nic != "" {
+		ways, err := s.allowed(nil)
+		return paths(ways, addrs), err
+	}
 	out := plain(addrs)
 	if s.config.Ways == nil {
-		return out
+		return out, nil
 	}
 	for _, a := range addrs {
 		for _, w := range s.config.Ways(a.Addr()) {
@@ -125,12 +129,15 @@ func (s *Session) pathsTo(addrs []netip.AddrPort) []path {
 			}
 		}
 	}
-	return out
+	return out, nil
 }
 
 // Unbind removes the interface of the last login, because the kernel's own choice is that interface
-// now.
+// now. A session with a NIC of its own stays bound to it.
 func (s *Session) Unbind() {
+	if s.nic != "" {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.Way.Device = ""
