@@ -49,7 +49,8 @@ func (r peerRig) startLIO(kernel string) *targets.LIO {
 	plain.Name, plain.CHAP, plain.HeaderDigest, plain.DataDigest = lioPlain, targets.CHAP{}, "CRC32C,None", "CRC32C,None"
 	plain.LUNs = map[int]string{0: blank(r.t, 4), 300: r.disk.Path}
 	target, err := targets.StartLIO(r.ctx, r.ns, targets.LIOConfig{
-		Kernel: kernel, Init: guest, Tap: tap, Addrs: []netip.Prefix{netip.MustParsePrefix("10.77.0.10/24"), netip.MustParsePrefix("fd77::10/64")},
+		Kernel: kernel, Init: guest,
+		NICs:    []targets.LIONIC{{Tap: tap, Addrs: []netip.Prefix{netip.MustParsePrefix("10.77.0.10/24"), netip.MustParsePrefix("fd77::10/64")}}},
 		Targets: []targets.Config{strict, plain},
 	})
 	if err != nil {

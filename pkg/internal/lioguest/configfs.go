@@ -3,11 +3,14 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/iscsiroot/iscsiroot/pkg/internal/liospec"
 )
@@ -86,7 +89,7 @@ func makeDisk(root configfs, i int) (configfs, error) {
 }
 
 func makeTarget(fabric configfs, disks []configfs, t liospec.Target) error {
-	tpg, err := fabric.dir(t.Name, "tpgt_1")
+	tpg, err := fabric.dir(t.Name, "tpgt_"+strconv.Itoa(t.Group))
 	if err != nil {
 		return err
 	}
@@ -97,6 +100,12 @@ func makeTarget(fabric configfs, disks []configfs, t liospec.Target) error {
 		}
 		if err := l.link(disks[disk], "disk"); err != nil {
 			return err
+		}
+		if !t.Access {
+			continue
+		}
+		if err := addAccess(disks[disk], l, t.Group); err != nil {
+			return fmt.Errorf("access of lun %d: %w", lun, err)
 		}
 	}
 	if err := tpg.writeAll(t.Keys...); err != nil {
@@ -114,6 +123,22 @@ func makeTarget(fabric configfs, disks []configfs, t liospec.Target) error {
 	}
 	return tpg.write("enable", "1")
 }
+
+// addAccess gives a LUN of a portal group an access state of its own (target port group, SPC-4
+// 5.15.2), whose number is that of the portal group.
+func addAccess(disk, lun configfs, number int) error {
+	name := accessGroup(strconv.Itoa(number))
+	group, err := disk.dir("alua", name)
+	if err != nil {
+		return err
+	}
+	if err := group.write("tg_pt_gp_id", strconv.Itoa(number)); err != nil && !errors.Is(err, unix.EINVAL) { // another target has given it
+		return err
+	}
+	return lun.write("alua_tg_pt_gp", name)
+}
+
+func accessGroup(number string) string { return "group" + number }
 
 func addPortal(tpg configfs, p netip.AddrPort) error {
 	_, err := tpg.dir("np", p.String())

@@ -1,9 +1,9 @@
 //go:build linux
 
 // Command lioguest is the /init of a machine whose kernel is the iSCSI target: it loads LIO, sets
-// up a network device and builds the targets that /etc/lio.json describes in configfs, as targetcli
-// would. Then it prints "lio: ready" on the console. A failure is printed there too, and ends the
-// machine. A command on the console counts a target's sessions.
+// up the network devices and builds the targets that /etc/lio.json describes in configfs, as
+// targetcli would. Then it prints "lio: ready" on the console. A failure is printed there too, and
+// ends the machine. Commands on the console count a target's sessions, and set access states.
 package main
 
 import (
@@ -38,18 +38,29 @@ func main() {
 func answer() {
 	in := bufio.NewScanner(os.Stdin)
 	for in.Scan() {
-		word, name, _ := strings.Cut(in.Text(), " ")
-		if word != liospec.CountSessions {
-			continue
-		}
-		// drivers/target/iscsi/iscsi_target_stat.c: iscsi_stat_instance_sessions_show
-		n, err := os.ReadFile(filepath.Join(configRoot, "target/iscsi", name, "fabric_statistics/iscsi_instance/sessions"))
-		if err != nil {
+		if err := command(strings.Fields(in.Text())); err != nil {
 			fmt.Println("lio: error:", err)
-			continue
+		}
+	}
+}
+
+func command(words []string) error {
+	switch {
+	case len(words) == 2 && words[0] == liospec.CountSessions:
+		// drivers/target/iscsi/iscsi_target_stat.c: iscsi_stat_instance_sessions_show
+		n, err := os.ReadFile(filepath.Join(configRoot, "target/iscsi", words[1], "fabric_statistics/iscsi_instance/sessions"))
+		if err != nil {
+			return err
 		}
 		fmt.Printf("lio: %s sessions\n", bytes.TrimSpace(n))
+	case len(words) == 4 && words[0] == liospec.SetAccess:
+		group := configfs(filepath.Join(configRoot, "target/core", "iblock_"+words[1], "disk/alua", accessGroup(words[2])))
+		if err := group.write("alua_access_state", words[3]); err != nil {
+			return err
+		}
+		fmt.Println(liospec.AccessSet)
 	}
+	return nil
 }
 
 func run() error {

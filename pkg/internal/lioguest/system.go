@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/vishvananda/netlink"
@@ -56,8 +57,8 @@ func loadModules(ctx context.Context, names []string) error {
 	return nil
 }
 
-// setUpNetwork gives the addresses to the only Ethernet device.
-func setUpNetwork(addrs []netip.Prefix) error {
+// setUpNetwork gives their addresses to the Ethernet devices.
+func setUpNetwork(addrs [][]netip.Prefix) error {
 	lo, err := netlink.LinkByName("lo")
 	if err == nil {
 		err = netlink.LinkSetUp(lo)
@@ -65,7 +66,16 @@ func setUpNetwork(addrs []netip.Prefix) error {
 	if err != nil {
 		return fmt.Errorf("set lo up: %w", err)
 	}
-	eth, err := waitLink("eth0")
+	for i, a := range addrs {
+		if err := setUpLink("eth"+strconv.Itoa(i), a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func setUpLink(name string, addrs []netip.Prefix) error {
+	eth, err := waitLink(name)
 	if err != nil {
 		return err
 	}
@@ -79,7 +89,7 @@ func setUpNetwork(addrs []netip.Prefix) error {
 		}
 	}
 	if err := netlink.LinkSetUp(eth); err != nil {
-		return fmt.Errorf("set eth0 up: %w", err)
+		return fmt.Errorf("set %s up: %w", name, err)
 	}
 	return nil
 }

@@ -7,15 +7,19 @@ import "net/netip"
 // Path is the file in the initramfs.
 const Path = "/etc/lio.json"
 
-// CountSessions is a command on the console, with a target's name after it.
-const CountSessions = "sessions"
+// Commands on the console. SetAccess is answered by AccessSet.
+const (
+	CountSessions = "sessions" // TARGET
+	SetAccess     = "access"   // DISK GROUP STATE: numbers, the state as in SPC-4 6.27
+	AccessSet     = "lio: access is set"
+)
 
 // Spec is the whole machine.
 type Spec struct {
 	// Modules are loaded in order.
 	Modules []string
-	// Addrs are those of the only network device.
-	Addrs []netip.Prefix
+	// Addrs are those of each network device.
+	Addrs [][]netip.Prefix
 	// Disks is the number of virtio disks.
 	Disks int
 	// Targets are what it serves.
@@ -24,9 +28,13 @@ type Spec struct {
 	Discovery CHAP
 }
 
-// Target is one target with one portal group.
+// Target is one portal group of a target.
 type Target struct {
-	Name    string
+	Name string
+	// Group is the number of the portal group (TPGT).
+	Group int
+	// Access is whether the group has an access state of its own (ALUA).
+	Access  bool
 	Portals []netip.AddrPort
 	// LUNs maps LUN to the number of a disk.
 	LUNs map[int]int

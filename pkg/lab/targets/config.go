@@ -15,6 +15,9 @@ type Config struct {
 	Portal netip.AddrPort
 	// Portals are further ones, of the same portal group.
 	Portals []netip.AddrPort
+	// Grouped makes each portal a portal group of its own, numbered from 1, whose LUNs have an
+	// access state of their own, see [LIO.SetAccess]; LIO only.
+	Grouped bool
 	// LUNs maps LUN to the raw image file behind it. gotgt: 0 to 255. tgtd: 1 to 16383, because
 	// its LUN 0 is a controller. LIO: 0 to 65535.
 	LUNs map[int]string

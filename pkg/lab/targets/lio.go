@@ -24,16 +24,22 @@ type LIOConfig struct {
 	Kernel string
 	// Init is the program of pkg/internal/lioguest, built without cgo.
 	Init string
-	// Tap is the host's end of its wire, of a [lab.Bridge] for initiators that are machines
-	// too. Addrs are the machine's.
-	Tap   *lab.Tap
-	Addrs []netip.Prefix
+	// NICs are its network devices.
+	NICs []LIONIC
 	// Targets are what it serves. The distinct images of their LUNs become its disks, at most
 	// 26, which several targets may share.
 	Targets []Config
 	// DiscoveryCHAP is what a discovery session requires. LIO has one for all targets; those of
 	// the targets stay empty.
 	DiscoveryCHAP CHAP
+}
+
+// LIONIC is a network device of the target's machine.
+type LIONIC struct {
+	// Tap is the host's end of its wire, of a [lab.Bridge] for initiators that are machines
+	// too. Addrs are the machine's.
+	Tap   *lab.Tap
+	Addrs []netip.Prefix
 }
 
 // LIO is a machine whose kernel is the target.
@@ -84,9 +90,12 @@ func startLIO(ctx context.Context, ns *lab.Namespace, c LIOConfig) (*LIO, error)
 	if err != nil {
 		return nil, err
 	}
+	var nics []lab.NIC
+	for i, n := range c.NICs {
+		nics = append(nics, lab.NIC{Tap: n.Tap, MAC: fmt.Sprintf("52:54:00:77:01:%02x", i+1)})
+	}
 	m, err := ns.StartMachine(ctx, lab.MachineConfig{
-		Kernel: vmlinux, Initrd: initrd, Append: "console=ttyS0 quiet panic=-1", Args: args,
-		NICs: []lab.NIC{{Tap: c.Tap, MAC: "52:54:00:77:01:01"}},
+		Kernel: vmlinux, Initrd: initrd, Append: "console=ttyS0 quiet panic=-1", Args: args, NICs: nics,
 	})
 	if err != nil {
 		return nil, err
@@ -103,8 +112,8 @@ func startLIO(ctx context.Context, ns *lab.Namespace, c LIOConfig) (*LIO, error)
 }
 
 func (c LIOConfig) check() error {
-	if len(c.Targets) == 0 || c.Tap == nil || c.Init == "" {
-		return errors.New("no target, no tap or no program")
+	if len(c.Targets) == 0 || len(c.NICs) == 0 || c.Init == "" {
+		return errors.New("no target, no NIC or no program")
 	}
 	for _, t := range c.Targets {
 		switch {
@@ -155,16 +164,27 @@ func lioInitrd(ctx context.Context, ns *lab.Namespace, c LIOConfig, k deps.Kerne
 
 // spec is what the guest reads.
 func (c LIOConfig) spec(images []string) liospec.Spec {
-	s := liospec.Spec{Modules: lioModules, Addrs: c.Addrs, Disks: len(images), Discovery: liospec.CHAP(c.DiscoveryCHAP)}
+	s := liospec.Spec{Modules: lioModules, Disks: len(images), Discovery: liospec.CHAP(c.DiscoveryCHAP)}
+	for _, n := range c.NICs {
+		s.Addrs = append(s.Addrs, n.Addrs)
+	}
 	for _, t := range c.Targets {
 		out := liospec.Target{
-			Name: t.Name, Portals: t.portals(), LUNs: map[int]int{}, Initiators: t.Initiators,
+			Name: t.Name, Group: 1, Portals: t.portals(), LUNs: map[int]int{}, Initiators: t.Initiators,
 			Login: liospec.CHAP(t.CHAP), Keys: t.lioKeys(),
 		}
 		for lun, image := range t.LUNs {
 			out.LUNs[lun] = slices.Index(images, image)
 		}
-		s.Targets = append(s.Targets, out)
+		if !t.Grouped {
+			s.Targets = append(s.Targets, out)
+			continue
+		}
+		out.Access = true
+		for i := range t.portals() {
+			out.Group, out.Portals = i+1, t.portals()[i:i+1]
+			s.Targets = append(s.Targets, out)
+		}
 	}
 	return s
 }
@@ -208,6 +228,27 @@ func (l *LIO) Sessions(ctx context.Context, i int) (int, error) {
 		return 0, err
 	}
 	return strconv.Atoi(groups[1])
+}
+
+// Access is an access state of a LUN (ALUA, SPC-4 6.27).
+type Access int
+
+// The access states that LIO can be given.
+const (
+	Optimized Access = iota
+	NonOptimized
+	Standby
+	Unavailable
+)
+
+// SetAccess changes the access state of a LUN's image by a portal group, whose number counts from
+// 1; the target is Grouped. Calls must not overlap.
+func (l *LIO) SetAccess(ctx context.Context, image string, group int, to Access) error {
+	if err := l.Send(fmt.Sprintf("%s %d %d %d\n", liospec.SetAccess, slices.Index(l.config.images(), image), group, to)); err != nil {
+		return err
+	}
+	_, err := l.Expect(ctx, liospec.AccessSet)
+	return err
 }
 
 // Target is the i-th of the configuration's targets. Its Stop ends the machine, and with it all

@@ -55,7 +55,7 @@ func TestLIO(t *testing.T) {
 	plain := first
 	plain.Name, plain.HeaderDigest = "iqn.2007-01.com.example:lio3", ""
 	l, err := StartLIO(ctx, ns, LIOConfig{
-		Init: lioGuest(t), Tap: tap, Addrs: []netip.Prefix{netip.MustParsePrefix("10.77.0.10/24"), netip.MustParsePrefix("fd77::10/64")},
+		Init: lioGuest(t), NICs: []LIONIC{{Tap: tap, Addrs: []netip.Prefix{netip.MustParsePrefix("10.77.0.10/24"), netip.MustParsePrefix("fd77::10/64")}}},
 		Targets: []Config{first, second, plain}, DiscoveryCHAP: labCHAP,
 	})
 	if err != nil {

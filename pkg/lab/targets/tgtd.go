@@ -43,6 +43,9 @@ func startTgtd(ctx context.Context, ns *lab.Namespace, c Config) (*Tgtd, error) 
 	if err := c.check(); err != nil {
 		return nil, err
 	}
+	if c.Grouped {
+		return nil, fmt.Errorf("portal groups: %w", errors.ErrUnsupported)
+	}
 	if _, ok := c.LUNs[0]; ok {
 		return nil, errors.New("LUN 0 is tgtd's controller; disks begin at LUN 1")
 	}
