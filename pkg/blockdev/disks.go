@@ -10,10 +10,13 @@ import (
 	"strings"
 )
 
-// Partitions returns the partitions of a disk, in the order of their numbers in the kernel. sys is
-// the mount point of sysfs.
+// Partitions returns the partitions of a disk, in the order of their numbers in the kernel; of a
+// multipath map those that were made. sys is the mount point of sysfs.
 func Partitions(sys string, disk *Device) ([]*Device, error) {
 	dir := filepath.Join(sys, "class/block", disk.Name)
+	if disk.Kind == KindMultipath {
+		return mapPartitions(sys, disk), nil
+	}
 	names, err := partitionNames(dir)
 	if err != nil {
 		return nil, fmt.Errorf("list partitions of %s: %w", disk.Name, err)
@@ -24,13 +27,19 @@ func Partitions(sys string, disk *Device) ([]*Device, error) {
 		if n, ok := readNumber(filepath.Join(sub, "partition")); ok {
 			p := readAttributes(sub)
 			p.partition(disk, n, sub)
-			parts = append(parts, p)
-			for i := len(parts) - 1; i > 0 && parts[i-1].Partition.Number > n; i-- { // sda10 comes before sda2
-				parts[i-1], parts[i] = parts[i], parts[i-1]
-			}
+			parts = insert(parts, p)
 		}
 	}
 	return parts, nil
+}
+
+// insert adds a partition in the order of their numbers: sda10 comes before sda2.
+func insert(parts []*Device, p *Device) []*Device {
+	parts = append(parts, p)
+	for i := len(parts) - 1; i > 0 && parts[i-1].Partition.Number > p.Partition.Number; i-- {
+		parts[i-1], parts[i] = parts[i], parts[i-1]
+	}
+	return parts
 }
 
 // partitionNames returns the names of a device's partitions: directories in its own whose names

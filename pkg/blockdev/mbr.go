@@ -35,6 +35,10 @@ func (r *record) entry(i int) mbrEntry {
 	return mbrEntry{b[0], b[4], binary.LittleEndian.Uint32(b[8:]), binary.LittleEndian.Uint32(b[12:])}
 }
 
+// maxExtended is how much of an extended partition the kernel shows, in bytes: its other contents
+// are logical partitions.
+const maxExtended = 1024
+
 // extended reports whether the entry holds logical partitions (DOS_EXTENDED_PARTITION,
 // WIN98_EXTENDED_PARTITION, LINUX_EXTENDED_PARTITION).
 func (e mbrEntry) extended() bool { return e.kind == 0x05 || e.kind == 0x0f || e.kind == 0x85 }
@@ -62,8 +66,12 @@ func readMBR(r io.ReaderAt, mbr *record, sector int64) ([]Partition, error) {
 		if e.boot != 0 && e.boot != 0x80 {
 			return nil, ErrNoTable
 		}
+		size := int64(e.size) * sector
+		if e.extended() { // as the kernel has it (block/partitions/msdos.c: msdos_partition)
+			size = min(size, max(sector, maxExtended))
+		}
 		if e.size > 0 {
-			parts = append(parts, Partition{Number: i + 1, Start: int64(e.start) * sector, Size: int64(e.size) * sector})
+			parts = append(parts, Partition{Number: i + 1, Start: int64(e.start) * sector, Size: size})
 		}
 	}
 	logical := firstLogical

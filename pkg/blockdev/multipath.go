@@ -3,28 +3,19 @@ package blockdev
 import (
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
-)
 
-// The uuids in device-mapper of a multipath map, and of partition N of one (multipath-tools
-// libmultipath/devmapper.c: UUID_PREFIX; kpartx/devmapper.c: make_prefixed_uuid).
-const (
-	mapUUID       = "mpath-" // and the WWID
-	partitionUUID = "part"   // and N, and a hyphen, and the uuid of the map
+	"github.com/iscsiroot/iscsiroot/pkg/multipath"
 )
 
 // ofMultipath makes a device of device-mapper a multipath map, or the partition of one, by its
 // uuid. Where the partition begins only the map's table of partitions has.
 func (d *Device) ofMultipath(uuid string) {
-	if strings.HasPrefix(uuid, mapUUID) {
+	switch _, n, ok := multipath.ParseUUID(uuid); {
+	case !ok:
+	case n == 0:
 		d.Kind = KindMultipath
-		return
-	}
-	number, of, _ := strings.Cut(strings.TrimPrefix(uuid, partitionUUID), "-")
-	n, err := strconv.ParseUint(number, 10, 16)
-	if strings.HasPrefix(uuid, partitionUUID) && err == nil && n > 0 && strings.HasPrefix(of, mapUUID) {
-		d.Kind, d.Partition = KindPartition, &Partition{Number: int(n), Size: d.Size}
+	default:
+		d.Kind, d.Partition = KindPartition, &Partition{Number: n, Size: d.Size}
 	}
 }
 
@@ -38,6 +29,18 @@ func PathOf(sys, disk string) *Device {
 		}
 	}
 	return nil
+}
+
+// mapPartitions returns the partitions of a multipath map.
+func mapPartitions(sys string, whole *Device) (parts []*Device) {
+	holders, _ := os.ReadDir(filepath.Join(sys, "class/block", whole.Name, "holders"))
+	for _, h := range holders {
+		if d, err := Read(sys, h.Name()); err == nil && d.Map != "" && d.Partition != nil {
+			d.Parents = []*Device{whole}
+			parts = insert(parts, d)
+		}
+	}
+	return parts
 }
 
 // mapIDs are the names that a multipath map has below /dev/disk/by-id: its own, and those of the

@@ -12,7 +12,8 @@ import (
 
 const sector = 512
 
-// What partx 2.38.1 prints of the same images, see testdata/README.
+// What partx 2.38.1 prints of the same images, see testdata/README; of an extended partition the
+// kernel shows only the start.
 func TestReadTableReal(t *testing.T) {
 	const id = "aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeee"
 	tests := map[string][]Partition{
@@ -23,7 +24,7 @@ func TestReadTableReal(t *testing.T) {
 		"gpt4k": {{1, 2048 * sector, 4096 * sector, id + "11", "four k"}},
 		"mbr": {
 			{1, 2048 * sector, 2048 * sector, "15c51007-01", ""},
-			{2, 4096 * sector, 20480 * sector, "15c51007-02", ""},
+			{2, 4096 * sector, 2 * sector, "15c51007-02", ""},
 			{4, 30000 * sector, 2000 * sector, "15c51007-04", ""},
 			{5, 6144 * sector, 2048 * sector, "15c51007-05", ""},
 			{6, 10240 * sector, 4096 * sector, "15c51007-06", ""},

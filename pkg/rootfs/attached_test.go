@@ -253,7 +253,7 @@ func TestNewDisks(t *testing.T) {
 		attach(t, 10, 0, 0, "sdd", 16384)
 		all.states = []state{up, up, up, pending}
 		for range 2 {
-			st.newDisks()
+			st.newDisks(t.Context())
 			if names(st.disks) != "sda sdb sdc" || names(st.late) != "sdx" {
 				t.Errorf("%q, late %q", names(st.disks), names(st.late))
 			}
@@ -262,7 +262,7 @@ func TestNewDisks(t *testing.T) {
 			t.Fatal(err)
 		}
 		all.states = nil
-		st.newDisks()
+		st.newDisks(t.Context())
 		if names(st.disks) != "sda sdb sdc sdd" || names(st.late) != "sdx" {
 			t.Errorf("while a session is made anew: %q, late %q", names(st.disks), names(st.late))
 		}

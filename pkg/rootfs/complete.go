@@ -47,7 +47,7 @@ func (st *Storage) complete(ctx context.Context, p paths) {
 // adopt makes the physical volumes on disks that groups in use lack members of their volumes, and
 // so the members of arrays in use. LUNs with members of what is in use stay attached.
 func (st *Storage) adopt(ctx context.Context, p paths, disks []*blockdev.Device) {
-	sk := stand(ctx, p, []blockdev.Layer{&partitions{p.sys}}, disks)
+	sk := stand(ctx, p, []blockdev.Layer{&partitions{p.sys, true}}, disks)
 	r := st.newReads(ctx)
 	defer r.End()
 	var all []*blockdev.Assembly

@@ -73,8 +73,7 @@ func (st *Storage) detachOthers(ctx context.Context, root Volume, dir string, p 
 	}
 	named, hidden := st.namedBy(ctx, p, entries)
 	st.detachSought(ctx, st.foundBySearch(root), func(name string) bool {
-		counted := (&blockdev.Device{Name: name}).In(st.allDisks())
-		return root.On(name) || slices.Contains(named, name) || hidden && !counted
+		return root.On(name) || slices.Contains(named, name) || hidden && !st.known(blockdev.LUN{Disk: name})
 	})
 }
 
@@ -82,15 +81,17 @@ func (st *Storage) detachOthers(ctx context.Context, root Volume, dir string, p 
 // names another, else -1.
 func (st *Storage) foundBySearch(root Volume) int {
 	for _, d := range st.late {
-		if i := st.sessionOf(d); root.On(d.Name) && st.leftOpen(i) && st.attachedBySearch[lunOf{i, d.LUN.Number}] {
-			return i
+		for _, u := range st.lunsOf(d) {
+			if root.On(d.Name) && st.leftOpen(u.session) && st.attachedBySearch[lunOf{u.session, u.Number}] {
+				return u.session
+			}
 		}
 	}
 	return -1
 }
 
-// detachSought detaches the LUNs that a search has attached, and all of the session whole, except
-// those whose disk stays.
+// detachSought detaches the LUNs that a search has attached, and all of the session whole and of
+// the other paths to its target, except those whose disk stays.
 func (st *Storage) detachSought(ctx context.Context, whole int, stays func(name string) bool) {
 	for i := range st.Sessions.List() {
 		if !st.Sessions.Up(i) || len(st.attachedBySearch) == 0 {
@@ -103,7 +104,8 @@ func (st *Storage) detachSought(ctx context.Context, whole int, stays func(name 
 		}
 		luns = slices.DeleteFunc(luns, func(u blockdev.LUN) bool {
 			first := st.ofSession(i, st.disks, u.Number)
-			wanted := st.attachedBySearch[lunOf{i, u.Number}] && !first || i == whole && first
+			all := whole >= 0 && slices.Contains(st.paths(whole), i)
+			wanted := st.attachedBySearch[lunOf{i, u.Number}] && !first || all && first
 			return !u.IsDisk() || !wanted || stays(u.Disk)
 		})
 		st.detachAll(ctx, i, luns)
@@ -124,6 +126,9 @@ func (st *Storage) detachAll(ctx context.Context, i int, luns []blockdev.LUN) {
 		}
 		err := st.deactivate(ctx, u.Disk)
 		if err == nil {
+			err = st.removeMapOf(u)
+		}
+		if err == nil {
 			err = st.lunOps().detach(ctx, i, u)
 		}
 		switch {
@@ -138,8 +143,9 @@ func (st *Storage) detachAll(ctx context.Context, i int, luns []blockdev.LUN) {
 		default:
 			st.logDetached(i, u, lun)
 			delete(st.attachedBySearch, lunOf{i, u.Number})
-			removed := func(d *blockdev.Device) bool { return st.sessionOf(d) == i && d.LUN.Number == u.Number }
+			removed := func(d *blockdev.Device) bool { return st.ofSession(i, []*blockdev.Device{d}, u.Number) }
 			st.disks, st.late = slices.DeleteFunc(st.disks, removed), slices.DeleteFunc(st.late, removed)
+			st.places = slices.DeleteFunc(st.places, func(p *place) bool { return p.Disk == u.Disk })
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
 	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
@@ -13,7 +14,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
-	"github.com/iscsiroot/iscsiroot/pkg/session"
+	"github.com/iscsiroot/iscsiroot/pkg/rootfs/reads"
 )
 
 // newDisk returns the disk of a LUN of a session.
@@ -23,17 +24,49 @@ func newDisk(u blockdev.LUN) *blockdev.Device { return &blockdev.Device{Name: u.
 // scanned because the disks of the first scan do not have root come last.
 func (st *Storage) allDisks() []*blockdev.Device { return slices.Concat(st.disks, st.late) }
 
-// sessionOf returns the index of a disk's session; -1: it is of no session.
+// sessionOf returns the index of a disk's session, of a multipath map the first; -1: it is of no
+// session.
 func (st *Storage) sessionOf(d *blockdev.Device) int {
-	return slices.IndexFunc(st.Sessions.List(), func(s *session.Session) bool { return d.LUN != nil && s.SID == d.LUN.Session })
+	if all := st.lunsOf(d); len(all) > 0 {
+		return all[0].session
+	}
+	return -1
+}
+
+// lunsOf returns the LUN that a disk is, or those of a multipath map, in the order of the sessions.
+func (st *Storage) lunsOf(d *blockdev.Device) (out []sessionLUN) {
+	for i, s := range st.Sessions.List() {
+		if d.LUN != nil && d.LUN.Session == s.SID {
+			out = append(out, sessionLUN{i, *d.LUN})
+		}
+		for _, p := range st.places {
+			if p.session == i && d.LUN == nil && p.unit != nil && p.unit.Name == d.Name {
+				out = append(out, sessionLUN{i, p.lun})
+			}
+		}
+	}
+	return out
 }
 
 // ofSession reports whether the i-th session has any of these disks, and of these LUNs if some are
 // given.
 func (st *Storage) ofSession(i int, disks []*blockdev.Device, luns ...uint64) bool {
 	return slices.ContainsFunc(disks, func(d *blockdev.Device) bool {
-		return st.sessionOf(d) == i && (len(luns) == 0 || slices.Contains(luns, d.LUN.Number))
+		return slices.ContainsFunc(st.lunsOf(d), func(u sessionLUN) bool {
+			return u.session == i && (len(luns) == 0 || slices.Contains(luns, u.Number))
+		})
 	})
+}
+
+// paths returns the sessions that are paths to the i-th one's target, with that one, in their
+// order: what one of them has is what all have.
+func (st *Storage) paths(i int) (all []int) {
+	for n, t := range st.Spec.Targets {
+		if n == i || isPath(t) && isPath(st.Spec.Targets[i]) && t.Name.V == st.Spec.Targets[i].Name.V {
+			all = append(all, n)
+		}
+	}
+	return all
 }
 
 // FindDisks scans each session that is logged in for its LUN and waits for the disks, in the order
@@ -42,21 +75,26 @@ func (st *Storage) ofSession(i int, disks []*blockdev.Device, luns ...uint64) bo
 // the next steps then, and until it is over the target counts as one that is not there yet.
 func (st *Storage) FindDisks(ctx context.Context) error {
 	st.DeactivateUnused(ctx) // of an earlier attempt
-	st.disks, st.late = nil, nil
+	st.disks, st.late, st.places = nil, nil, nil
 	scans, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	stop := context.AfterFunc(ctx, contain.Func("end of scans", cancel, nil))
 	var all []*sessionScan
 	for i := range st.Sessions.List() {
 		if st.Sessions.Up(i) {
 			all = append(all, st.beginScan(scans, i))
-			st.awaitScan(ctx, all[len(all)-1])
+			if !isPath(st.Spec.Targets[i]) {
+				st.awaitScan(ctx, all[len(all)-1])
+			}
 		}
 	}
+	st.awaitPaths(ctx, all)
+	var found []sessionLUN
 	for _, sc := range all {
 		if sc.ended() && sc.err == nil {
-			st.addDisks(sc)
+			found = append(found, st.found(sc)...)
 		}
 	}
+	st.disks = st.use(ctx, found)
 	if len(st.disks) == 0 {
 		defer cancel()
 		return firstError(all)
@@ -83,12 +121,13 @@ func firstError(all []*sessionScan) error {
 	return first
 }
 
-// addDisks adds the disks that a scan has found.
-func (st *Storage) addDisks(sc *sessionScan) {
+// found logs the disks that a scan has found.
+func (st *Storage) found(sc *sessionScan) (out []sessionLUN) {
 	for _, u := range sc.luns {
 		st.Log.Infof("%s", st.describe(sc.index, u))
-		st.disks = append(st.disks, newDisk(u))
+		out = append(out, sessionLUN{sc.index, u})
 	}
+	return out
 }
 
 // leaveScan continues without a session's disks: the scan, if it can still succeed, continues
@@ -165,6 +204,43 @@ func (st *Storage) awaitScan(ctx context.Context, sc *sessionScan) {
 	}
 }
 
+// pathGrace is for how long the scans of other paths are waited for when one to each target has
+// ended: their disks are added to the map later.
+const pathGrace = 100 * time.Millisecond
+
+// awaitPaths returns when the scan of one path to each target has ended, and pathGrace is over for
+// the others, or all have ended or cannot end now.
+func (st *Storage) awaitPaths(ctx context.Context, all []*sessionScan) {
+	settled := make(chan *sessionScan, len(all))
+	var waits []*sessionScan
+	for _, sc := range all {
+		if isPath(st.Spec.Targets[sc.index]) {
+			waits = append(waits, sc)
+			contain.Go("wait for a scan", func() { // ends with the scan
+				st.awaitScan(ctx, sc)
+				settled <- sc
+			}, nil)
+		}
+	}
+	found := map[int]bool{} // by the first session of a target
+	var enough <-chan time.Time
+	for len(waits) > 0 {
+		select {
+		case sc := <-settled:
+			waits = slices.DeleteFunc(waits, func(other *sessionScan) bool { return other == sc })
+			if sc.ended() && sc.err == nil {
+				found[st.paths(sc.index)[0]] = true
+			}
+		case <-enough:
+			return
+		}
+		missing := func(sc *sessionScan) bool { return !found[st.paths(sc.index)[0]] }
+		if enough == nil && !slices.ContainsFunc(waits, missing) {
+			enough = time.After(pathGrace)
+		}
+	}
+}
+
 // describe names a disk for the log.
 func (st *Storage) describe(i int, u blockdev.LUN) string {
 	text := fmt.Sprintf("disk %s is lun %v of %s", u.Disk, iscsi.KernelLUN(u.Number), st.Sessions.List()[i].Target)
@@ -228,7 +304,7 @@ func (st *Storage) LateDisks(ctx context.Context, i int) {
 
 // newDisks adds disks that the sessions got since they were scanned. They are counted by session.
 // Those of a session of which some are counted already come after all others.
-func (st *Storage) newDisks() {
+func (st *Storage) newDisks(ctx context.Context) {
 	for i, s := range st.Sessions.List() {
 		luns, err := blockdev.LUNs("/sys", s.SID)
 		if err != nil || !st.Sessions.Up(i) {
@@ -236,17 +312,23 @@ func (st *Storage) newDisks() {
 		}
 		lun := st.Spec.Targets[i].LUN
 		list := &st.disks
-		if st.ofSession(i, st.allDisks()) {
+		if slices.ContainsFunc(st.paths(i), func(i int) bool { return st.ofSession(i, st.allDisks()) }) {
 			list = &st.late
 		}
+		var fresh []sessionLUN
 		for _, u := range luns {
-			known := newDisk(u).In(st.allDisks())
-			if u.IsDisk() && u.Disk != "" && !known && (!lun.Given() || slices.Contains(lun.V.KernelNumbers(), u.Number)) {
-				*list = append(*list, newDisk(u))
+			if u.IsDisk() && u.Disk != "" && !st.known(u) && (!lun.Given() || slices.Contains(lun.V.KernelNumbers(), u.Number)) {
+				fresh = append(fresh, sessionLUN{i, u})
 			}
 		}
+		*list = append(*list, st.use(ctx, fresh)...)
 	}
 	st.sortDisks()
+}
+
+// known reports whether a disk is in use, by itself or as a path.
+func (st *Storage) known(u blockdev.LUN) bool {
+	return newDisk(u).In(st.allDisks()) || slices.ContainsFunc(st.places, func(p *place) bool { return p.Disk == u.Disk })
 }
 
 // sortDisks puts the disks in the order in which they are counted: by session, and in the order of
@@ -254,24 +336,49 @@ func (st *Storage) newDisks() {
 func (st *Storage) sortDisks() {
 	for _, list := range [][]*blockdev.Device{st.disks, st.late} {
 		for n := range list {
-			for i := n; i > 0 && st.sessionOf(list[i-1]) > st.sessionOf(list[i]); i-- {
+			for i := n; i > 0 && st.countedAt(list[i-1]) > st.countedAt(list[i]); i-- {
 				list[i-1], list[i] = list[i], list[i-1]
 			}
 		}
 	}
 }
 
+// answering returns the index of a disk's session, of a map the first that is up and not down now,
+// or else the first; -1: it is of no session.
+func (st *Storage) answering(d *blockdev.Device) int {
+	all := st.lunsOf(d)
+	for _, u := range all {
+		if len(all) > 1 && st.Sessions.Up(u.session) && !reads.Down(diskSessions{st}, u.session) {
+			return u.session
+		}
+	}
+	return st.sessionOf(d)
+}
+
+// countedAt returns the index of the session whose disks a disk is counted with: of several paths
+// to a target the first, also if that is not logged in.
+func (st *Storage) countedAt(d *blockdev.Device) int {
+	i := st.sessionOf(d)
+	if i < 0 {
+		return i
+	}
+	return st.paths(i)[0]
+}
+
+// reached reports whether any path to the i-th session's target is logged in.
+func (st *Storage) reached(i int) bool { return slices.ContainsFunc(st.paths(i), st.Sessions.Up) }
+
 // counted returns the disks whose place in the count is known: after a target that is not logged in
 // the number of disks is unknown. With lost, a target that was given up is skipped.
 func (st *Storage) counted(lost bool) []*blockdev.Device {
 	var out []*blockdev.Device
 	for at, d := range st.allDisks() {
-		before := st.sessionOf(d)
+		before := st.countedAt(d)
 		if at >= len(st.disks) {
 			before = len(st.Sessions.List())
 		}
 		for i := range before {
-			if st.Sessions.Pending(i) || st.Sessions.Lost(i) && !lost {
+			if !st.reached(i) && (st.Sessions.Pending(i) || st.Sessions.Lost(i) && !lost) {
 				return out
 			}
 		}

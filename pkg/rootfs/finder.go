@@ -59,6 +59,9 @@ func (a *absence) addCauses(errs []error) {
 // add adds what a search of arrays and volumes has seen.
 func (a *absence) add(sk *stack) {
 	a.addCauses(sk.errs)
+	for _, u := range sk.parts.Unread {
+		a.unread = append(a.unread, reads.UnreadOn(u.Device, u.Err)...)
+	}
 	if sk.arrays != nil {
 		a.addCauses(sk.arrays.Errs)
 		a.seen = append(a.seen, sk.arrays.Seen...)

@@ -40,9 +40,9 @@ func (st *Storage) namedBy(ctx context.Context, p paths, entries []switchroot.En
 func (st *Storage) inspectAll(ctx context.Context, p paths) (devices []*blockdev.Device, unclear []string) {
 	silent := map[int]bool{}
 	for _, d := range st.allDisks() {
-		i := st.sessionOf(d)
+		i := st.answering(d)
 		if i < 0 || silent[i] {
-			unclear = append(unclear, d.Name)
+			unclear = append(unclear, st.pathNames(d)...)
 			continue
 		}
 		what := "reading the partitions and superblocks of " + d.Name
@@ -50,14 +50,14 @@ func (st *Storage) inspectAll(ctx context.Context, p paths) (devices []*blockdev
 			// Only partitions: this may outlive the call, so it must not activate
 			// anything. The reads are left with the step: askTarget has the limit.
 			disk := []*blockdev.Device{d}
-			return stand(ctx, p, []blockdev.Layer{&partitions{p.sys}}, disk).inspect(ctx, p, d)
+			return stand(ctx, p, []blockdev.Layer{&partitions{p.sys, true}}, disk).inspect(ctx, p, d)
 		})
 		if err != nil {
 			st.Log.Debugf("%v", err)
 		}
 		silent[i] = sequence.Retryable(err)
 		if err != nil && !errors.Is(err, blockdev.ErrNoTable) || len(st.unreadIn(d, found, err)) > 0 {
-			unclear = append(unclear, d.Name)
+			unclear = append(unclear, st.pathNames(d)...)
 		}
 		devices = append(devices, found...)
 	}
@@ -77,8 +77,19 @@ func (st *Storage) disksOf(devices []*blockdev.Device, spec string) []string {
 	for at, disk := range st.allDisks() {
 		there := func(d *blockdev.Device) bool { return d.PartitionOf(disk, want.Partition) }
 		if st.is(disk, at, want) && slices.ContainsFunc(devices, there) {
-			return append(out, disk.Name) // the first one is used
+			return append(out, st.pathNames(disk)...) // the first one is used
 		}
+	}
+	return out
+}
+
+// pathNames returns the names of a map's paths, or of a disk itself.
+func (st *Storage) pathNames(d *blockdev.Device) (out []string) {
+	for _, u := range st.lunsOf(d) {
+		out = append(out, u.Disk)
+	}
+	if len(out) == 0 {
+		out = []string{d.Name}
 	}
 	return out
 }

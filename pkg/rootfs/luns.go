@@ -85,6 +85,9 @@ const maxProbed = 255
 // when it scans all, and the kernel ends the scan of a target that refuses even INQUIRY there
 // (drivers/scsi/scsi_scan.c: __scsi_scan_target): its LUNs are tried one by one.
 func (st *Storage) firstDisks(ctx context.Context, i int, scan func(lun uint64) ([]blockdev.LUN, error)) ([]blockdev.LUN, error) {
+	if luns := st.lunsOfPaths(i); len(luns) > 0 && !st.Spec.Targets[i].LUN.Given() {
+		return scanAll(luns, scan)
+	}
 	for _, lun := range st.firstLUNs(i) {
 		if found, err := scan(lun); err != nil || len(found) > 0 {
 			return found, err
@@ -110,6 +113,18 @@ func (st *Storage) firstDisks(ctx context.Context, i int, scan func(lun uint64) 
 	return nil, nil
 }
 
+// scanAll scans for LUNs.
+func scanAll(luns []uint64, scan func(lun uint64) ([]blockdev.LUN, error)) (all []blockdev.LUN, err error) {
+	for _, lun := range luns {
+		found, err := scan(lun)
+		if err != nil {
+			return all, err
+		}
+		all = append(all, found...)
+	}
+	return all, nil
+}
+
 // onOtherLUNs looks for a device on the LUNs that were not scanned, and ends at the first one where
 // it is not absent. reason is the error of the search before. Where a source names a target's LUN,
 // the others are searched only for what a volume lacks that was found.
@@ -132,27 +147,40 @@ func (p *rootSearch) onOtherLUNs(ctx context.Context, reason error, f finder) er
 // onLUNsOf searches those of one session. ended: the search is over.
 func (p *rootSearch) onLUNsOf(ctx context.Context, i int, err error, f finder) (ended bool, _ error) {
 	st := p.st
-	before, uerr := st.lunOps().attached(i)
-	if uerr != nil {
-		st.Log.Warnf("%v", uerr)
-		return false, err
+	others := slices.DeleteFunc(st.paths(i), func(n int) bool { return n != i && (!st.Sessions.Up(n) || reads.Down(diskSessions{st}, n)) })
+	for _, n := range others {
+		before, uerr := st.lunOps().attached(n)
+		if uerr != nil {
+			st.Log.Warnf("%v", uerr)
+			return false, err
+		}
+		defer func() { st.noteSought(n, before) }()
 	}
-	defer func() { st.noteSought(i, before) }()
 	luns, lerr := st.otherLUNs(ctx, i)
 	if lerr != nil {
 		err = st.withoutLUN(err, fmt.Errorf("the other LUNs of %s are not searched: %w", st.Sessions.List()[i].Target, lerr))
 	}
 	p.announce(i, len(luns), err)
 	for _, lun := range luns {
-		units, aerr := st.lunOps().attach(ctx, i, lun)
-		if ctx.Err() != nil {
-			return true, err
+		var units []sessionLUN
+		var errs []error
+		for _, n := range others {
+			luns, aerr := st.lunOps().attach(ctx, n, lun)
+			if ctx.Err() != nil {
+				return true, err
+			}
+			if aerr != nil {
+				errs = append(errs, aerr)
+			}
+			for _, u := range luns {
+				units = append(units, sessionLUN{n, u})
+			}
 		}
-		if aerr != nil {
-			err = st.withoutLUN(err, aerr)
+		if len(errs) == len(others) {
+			err = st.withoutLUN(err, errs[0])
 			continue
 		}
-		fresh := st.addLate(i, units)
+		fresh := st.addLate(ctx, units)
 		if len(fresh) == 0 {
 			continue
 		}
@@ -195,12 +223,11 @@ func (st *Storage) withoutLUN(err, cause error) error {
 // does not list them, the kernel scans all, which attaches them. With a retryable error the list
 // may be incomplete.
 func (st *Storage) otherLUNs(ctx context.Context, i int) ([]uint64, error) {
-	disks := st.allDisks()
-	at := slices.IndexFunc(disks, func(d *blockdev.Device) bool { return st.sessionOf(d) == i })
-	if at < 0 {
+	disk := st.diskOf(i)
+	if disk == "" {
 		return nil, nil // not scanned yet: the disks of the first scan come first
 	}
-	all, err := st.lunOps().report(ctx, i, disks[at].Name)
+	all, err := st.lunOps().report(ctx, i, disk)
 	if err != nil && sequence.Retryable(err) {
 		return nil, err // a scan would fail too, for example if the session is down
 	}
@@ -225,17 +252,28 @@ func (st *Storage) otherLUNs(ctx context.Context, i int) ([]uint64, error) {
 	return all, err
 }
 
-// addLate adds disks after all others.
-func (st *Storage) addLate(i int, luns []blockdev.LUN) []*blockdev.Device {
-	var fresh []*blockdev.Device
-	for _, u := range luns {
-		d := newDisk(u)
-		if d.In(st.allDisks()) {
-			continue
+// diskOf returns the name of a disk of the i-th session; "": none is counted.
+func (st *Storage) diskOf(i int) string {
+	for _, d := range st.allDisks() {
+		for _, u := range st.lunsOf(d) {
+			if u.session == i {
+				return u.Disk
+			}
 		}
-		st.Log.Infof("%s", st.describe(i, u))
-		fresh = append(fresh, d)
 	}
+	return ""
+}
+
+// addLate adds disks after all others.
+func (st *Storage) addLate(ctx context.Context, luns []sessionLUN) []*blockdev.Device {
+	var new []sessionLUN
+	for _, u := range luns {
+		if !st.known(u.LUN) {
+			st.Log.Infof("%s", st.describe(u.session, u.LUN))
+			new = append(new, u)
+		}
+	}
+	fresh := st.use(ctx, new)
 	st.late = append(st.late, fresh...)
 	return fresh
 }

@@ -48,6 +48,7 @@ func (f *fakeSessions) Lost(i int) bool                           { return f.sta
 func (f *fakeSessions) Waiting() []int                            { return f.waiting }
 func (f *fakeSessions) Changed() <-chan struct{}                  { return f.changed }
 func (f *fakeSessions) Later(int, func(context.Context))          {}
+func (f *fakeSessions) UseAsPath(int) error                       { return nil }
 func (f *fakeSessions) Down() string                              { return "" }
 func (f *fakeSessions) WaitDown(ctx context.Context, _ int) error { <-ctx.Done(); return ctx.Err() }
 

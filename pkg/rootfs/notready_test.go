@@ -174,7 +174,7 @@ func TestSessionIsLostDuringScan(t *testing.T) {
 		close(o.over)
 		st.Sessions = all // the session is back
 		o.work(t.Context())
-		st.newDisks()
+		st.newDisks(t.Context())
 		if names(st.disks) != "sda sdb" || !strings.HasSuffix(strings.Join(log.Lines(), "\n"), "info disk sda is lun 0 of iqn.x:0") {
 			t.Errorf("%q, log %q", names(st.disks), log.Lines())
 		}

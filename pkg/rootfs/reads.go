@@ -15,16 +15,20 @@ func (st *Storage) newReads(ctx context.Context) *reads.Set { return reads.New(c
 // diskSessions are the sessions of a Storage's disks.
 type diskSessions struct{ *Storage }
 
-// SessionOf implements reads.Sessions.
-func (ds diskSessions) SessionOf(name string) int {
+// SessionsOf implements reads.Sessions.
+func (ds diskSessions) SessionsOf(name string) (out []int) {
 	disks := ds.allDisks()
+	whole := ds.mapper().WholeOf(name)
 	at := slices.IndexFunc(disks, func(d *blockdev.Device) bool {
-		return d.Name == name || d.Name == strings.TrimRight(name, "0123456789") // sda2
+		return d.Name == name || d.Name == whole || d.Name == strings.TrimRight(name, "0123456789") // sda2
 	})
 	if at < 0 {
-		return -1
+		return nil
 	}
-	return ds.sessionOf(disks[at])
+	for _, u := range ds.lunsOf(disks[at]) {
+		out = append(out, u.session)
+	}
+	return out
 }
 
 // Describe implements reads.Sessions.

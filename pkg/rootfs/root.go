@@ -72,7 +72,7 @@ func (st *Storage) whileTargetsCome(ctx context.Context, optional bool, search f
 		if !st.waitTarget(ctx, changed, err) {
 			return err
 		}
-		st.newDisks()
+		st.newDisks(ctx)
 	}
 }
 
@@ -201,7 +201,7 @@ func (st *Storage) tryRoot(ctx context.Context, f finder, limit time.Duration, c
 		if ev.Action != "" && (ev.Subsystem != "block" || !f.events || strings.HasPrefix(ev.DevName, "dm-") || strings.HasPrefix(ev.DevName, "md")) {
 			return false, nil
 		}
-		st.newDisks()
+		st.newDisks(ctx)
 		last = f.all()
 		st.noteLack(last)
 		if absent(last) {

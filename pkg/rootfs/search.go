@@ -71,7 +71,7 @@ func (st *Storage) search(ctx context.Context, p paths, want bootspec.Device) ([
 			return nil, err
 		}
 		for _, name := range others {
-			if d := (&blockdev.Device{Name: name}); !d.In(disks) {
+			if d := (&blockdev.Device{Name: name}); !st.known(blockdev.LUN{Disk: name}) {
 				disks = append(disks, d)
 			}
 		}
@@ -94,12 +94,14 @@ func (st *Storage) searchAt(ctx context.Context, p paths, want bootspec.Device, 
 // is reports whether a disk, the i-th in the count, has a name that does not depend on its
 // contents.
 func (st *Storage) is(d *blockdev.Device, i int, want bootspec.Device) bool {
-	at := st.sessionOf(d)
 	switch want.By {
 	case bootspec.BySession:
-		return want.Disk == i || want.Disk == 0 && at == 0
+		return want.Disk == i || want.Disk == 0 && st.countedAt(d) == 0
 	case bootspec.ByPath:
-		return at >= 0 && st.Sessions.List()[at].Target == want.Text && slices.Contains(st.Sessions.List()[at].KnownPortals(), want.Portal) && d.LUN.Number == uint64(want.LUN)
+		return slices.ContainsFunc(st.lunsOf(d), func(u sessionLUN) bool {
+			s := st.Sessions.List()[u.session]
+			return s.Target == want.Text && slices.Contains(s.KnownPortals(), want.Portal) && u.Number == uint64(want.LUN)
+		})
 	}
 	return false
 }
@@ -108,7 +110,10 @@ func (st *Storage) is(d *blockdev.Device, i int, want bootspec.Device) bool {
 func (st *Storage) searchNames(ctx context.Context, p paths, disks []*blockdev.Device, want bootspec.Device) ([]*blockdev.Device, error) {
 	var out []*blockdev.Device
 	missing := &notFoundError{want: want}
-	standing := st.stackOf(ctx, p, disks, wants{}, nil)
+	r := st.newReads(ctx)
+	defer r.End()
+	standing := st.stackOf(ctx, p, disks, wants{}, r)
+	missing.add(standing)
 	for i, d := range disks {
 		devices, err := standing.on(d)
 		if err != nil {

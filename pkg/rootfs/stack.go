@@ -12,6 +12,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 	"github.com/iscsiroot/iscsiroot/pkg/rootfs/arrays"
+	"github.com/iscsiroot/iscsiroot/pkg/rootfs/maps"
 	"github.com/iscsiroot/iscsiroot/pkg/rootfs/reads"
 	"github.com/iscsiroot/iscsiroot/pkg/rootfs/volumes"
 )
@@ -33,6 +34,7 @@ type stack struct {
 	tried   []*active          // also those that could not be activated
 	active  []*active          // in the order of their activation
 	failed  map[string]error   // by disk: why not all devices on it are known
+	parts   *maps.Partitions   // the layer of the partitions of multipath maps
 	arrays  *arrays.Layer      // the layer of md arrays; nil: it was not run
 	volumes *volumes.Layer     // the layer of logical volumes; nil: it was not run
 	errs    []error            // why other assemblies could not be activated
@@ -111,7 +113,7 @@ func (sk *stack) fail(l blockdev.Layer, devices []*blockdev.Device, err error) {
 		return
 	}
 	for _, d := range devices {
-		for _, disk := range d.Disks() {
+		for _, disk := range d.Units() {
 			if sk.failed[disk.Name] == nil {
 				sk.failed[disk.Name] = err
 			}
@@ -155,7 +157,8 @@ type wants struct {
 // on other disks too, so where a search wants some, all disks are looked at. The reads are the
 // search's.
 func (st *Storage) stackOf(ctx context.Context, p paths, disks []*blockdev.Device, want wants, r *reads.Set) *stack {
-	all := []blockdev.Layer{&partitions{p.sys}}
+	parts := &maps.Partitions{Maps: st.mapper(), Open: r.Open, Temporary: reads.Temporary}
+	all := []blockdev.Layer{&partitions{sys: p.sys}, parts}
 	var array *arrays.Layer
 	var lv *volumes.Layer
 	if !want.arrays.None() {
@@ -166,7 +169,7 @@ func (st *Storage) stackOf(ctx context.Context, p paths, disks []*blockdev.Devic
 		lv = st.volumeLayer(r, p, want.volumes)
 		all = append(all, lv)
 	}
-	if len(all) > 1 {
+	if array != nil || lv != nil {
 		disks = slices.Clone(disks)
 		for _, d := range st.allDisks() {
 			if !d.In(disks) {
@@ -175,7 +178,7 @@ func (st *Storage) stackOf(ctx context.Context, p paths, disks []*blockdev.Devic
 		}
 	}
 	sk := stand(ctx, p, all, disks)
-	sk.arrays, sk.volumes = array, lv
+	sk.parts, sk.arrays, sk.volumes = parts, array, lv
 	if want.degraded {
 		sk.degrade(ctx, all)
 	}
@@ -229,7 +232,7 @@ func (st *Storage) DeactivateUnused(ctx context.Context) { st.deactivateOthers(c
 func (st *Storage) deactivateOthers(ctx context.Context, keep []*blockdev.Device) {
 	for i := len(st.active) - 1; i >= 0; i-- {
 		a := st.active[i]
-		if _, ok := a.layer.(*partitions); ok || a.below(keep) {
+		if a.below(keep) || ofDisk(a.layer) {
 			continue
 		}
 		err := st.deactivateWithin(ctx, a)
@@ -241,6 +244,16 @@ func (st *Storage) deactivateOthers(ctx context.Context, keep []*blockdev.Device
 			st.active = slices.Delete(st.active, i, i+1)
 		}
 	}
+}
+
+// ofDisk reports whether a layer's devices stay as long as the disk: partitions, also those of a
+// multipath map, which the real system may need.
+func ofDisk(l blockdev.Layer) bool {
+	switch l.(type) {
+	case *partitions, *maps.Partitions:
+		return true
+	}
+	return false
 }
 
 // below reports whether any of these devices is one of the assembly, or stands on one.

@@ -63,7 +63,7 @@ func TestLayers(t *testing.T) {
 	fakeDisk(t, p.sys, "sdc", 1)
 	disks := []*blockdev.Device{ourDisk("sda", 0, 0), ourDisk("sdb", 0, 1), ourDisk("sdc", 0, 2), ourDisk("gone", 0, 3)}
 	var off []string
-	st := stand(t.Context(), p, []blockdev.Layer{fakeVolumes{off: &off}, &partitions{p.sys}}, disks)
+	st := stand(t.Context(), p, []blockdev.Layer{fakeVolumes{off: &off}, &partitions{sys: p.sys}}, disks)
 	if got := names(st.devices); got != "sda sda1 sda2 sdb sdb2 group upper sdc sdc1 gone" {
 		t.Errorf("devices are %s", got)
 	}
@@ -84,7 +84,7 @@ func TestLayers(t *testing.T) {
 	if err := m.deactivate(t.Context(), "sdb"); err != nil || strings.Join(off, " ") != "upper group" {
 		t.Errorf("%v: taken down are %q", err, off)
 	}
-	st = stand(t.Context(), p, []blockdev.Layer{fakeVolumes{refuse: unix.EIO}, &partitions{p.sys}}, disks[:1])
+	st = stand(t.Context(), p, []blockdev.Layer{fakeVolumes{refuse: unix.EIO}, &partitions{sys: p.sys}}, disks[:1])
 	if got, err := st.on(disks[0]); names(got) != "sda sda1 sda2" || err != nil || len(st.errs) != 1 || !errors.Is(st.errs[0], unix.EIO) || len(st.active) != 1 {
 		t.Errorf("without volumes there are %s, %v, errors %v, %d active", names(got), err, st.errs, len(st.active))
 	}

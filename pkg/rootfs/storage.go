@@ -10,6 +10,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/rootfs/arrays"
 	"github.com/iscsiroot/iscsiroot/pkg/rootfs/calls"
+	"github.com/iscsiroot/iscsiroot/pkg/rootfs/maps"
 	"github.com/iscsiroot/iscsiroot/pkg/rootfs/volumes"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 	"github.com/iscsiroot/iscsiroot/pkg/uevent"
@@ -38,6 +39,8 @@ type Sessions interface {
 	// WaitDown waits until one has been down for a while. If it has, it returns nil also with a
 	// ctx that has ended.
 	WaitDown(ctx context.Context, i int) error
+	// UseAsPath gives a session the timers of a path of a multipath map.
+	UseAsPath(i int) error
 	// RepeatIfLost does work that sends commands to the target, and repeats it while the
 	// session was lost in between. lost reports that it was lost before.
 	RepeatIfLost(ctx context.Context, s *session.Session, work func(lost bool) error) error
@@ -67,7 +70,7 @@ type Config struct {
 // Storage is the disks of the sessions and the devices on them.
 type Storage struct {
 	Config
-	disks            []*blockdev.Device // of the first scans, in the order of the sessions
+	disks            []*blockdev.Device // of the first scans, in the order of the sessions; maps are in the place of their paths
 	late             []*blockdev.Device // of LUNs that were scanned later, see allDisks
 	active           []*active          // the devices on them
 	attachedBySearch map[lunOf]bool     // LUNs that a search for root has attached
@@ -77,6 +80,10 @@ type Storage struct {
 	startedArrays    map[string]bool    // of the kernel's arrays those that a search has started
 	degraded         bool               // arrays and volumes are activated without the members that they can do without
 	lack             lack               // until then: since when those are missing
+	places           []*place           // the disks of sessions, if they may be paths
+	pathLUNs         pathLUNs
+	maps             *maps.Maps      // see mapper
+	toldPaths        map[string]bool // what was logged about disks that are not joined
 	calls            calls.Set
 	root             Volume // by the last search for root
 }
@@ -86,7 +93,7 @@ func New(c Config) *Storage { return &Storage{Config: c} }
 
 // Forget forgets the disks of sessions that have ended.
 func (st *Storage) Forget() {
-	st.disks, st.late, st.active, st.attachedBySearch, st.degraded = nil, nil, nil, nil, false
+	st.disks, st.late, st.places, st.active, st.attachedBySearch, st.degraded = nil, nil, nil, nil, nil, false
 }
 
 // Volume is a device with a file system, such as root.

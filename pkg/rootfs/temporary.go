@@ -109,18 +109,22 @@ func (st *Storage) probeAgain(ctx context.Context, list []reads.Unread) {
 		if at < 0 {
 			continue // a LUN that is not counted yet is scanned again
 		}
-		i := st.sessionOf(disks[at])
-		if i < 0 || reads.Down(diskSessions{st}, i) {
-			continue // its session is created again, or is down
+		for _, path := range st.lunsOf(disks[at]) { // none: its session is created again
+			if !reads.Down(diskSessions{st}, path.session) {
+				st.probePath(ctx, path)
+			}
 		}
-		limited, cancel := context.WithTimeout(ctx, readyLimit)
-		s := st.Sessions.List()[i]
-		err := st.Sessions.RepeatIfLost(limited, s, func(bool) error {
-			return st.calls.Once(limited, s.SID, "probe of "+u.Disk, func() error { return blockdev.ProbeAgain("/sys", "/dev", u.Disk) })
-		})
-		cancel()
-		if err != nil {
-			st.Log.Debugf("%v", err)
-		}
+	}
+}
+
+func (st *Storage) probePath(ctx context.Context, u sessionLUN) {
+	limited, cancel := context.WithTimeout(ctx, readyLimit)
+	defer cancel()
+	s := st.Sessions.List()[u.session]
+	err := st.Sessions.RepeatIfLost(limited, s, func(bool) error {
+		return st.calls.Once(limited, s.SID, "probe of "+u.Disk, func() error { return blockdev.ProbeAgain("/sys", "/dev", u.Disk) })
+	})
+	if err != nil {
+		st.Log.Debugf("%v", err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -147,7 +148,32 @@ func (d *Drivers) LoadISCSI(ctx context.Context) error {
 	if err := d.loadNeeded(ctx, "iscsi_tcp", "/sys/class/iscsi_transport/tcp"); err != nil {
 		return err
 	}
-	return d.loadNeeded(ctx, "sd_mod", "/sys/bus/scsi/drivers/sd")
+	if err := d.loadNeeded(ctx, "sd_mod", "/sys/bus/scsi/drivers/sd"); err != nil {
+		return err
+	}
+	d.loadPaths(ctx)
+	return nil
+}
+
+// loadPaths loads what several paths to a LUN need, if there may be some: the access states of the
+// LUNs before any is scanned, because the kernel looks for them then (drivers/scsi/scsi_dh.c:
+// scsi_dh_add_device). Where the sessions are no paths, maps are made only of disks that turn out
+// to be the same LUN, and load their modules themselves. What cannot be loaded is reported where a
+// map is made.
+func (d *Drivers) loadPaths(ctx context.Context) {
+	on, sessions := d.Plan.Multipath.On, d.Plan.Sessions()
+	if on.Given() && !on.V || !on.V && len(sessions) < 2 {
+		return
+	}
+	names := []string{"scsi_dh_alua"}
+	if on.V || slices.ContainsFunc(sessions, func(t bootspec.Target) bool { return t.Multipath.V }) {
+		names = append(names, "dm_mod", "dm_multipath", "dm_service_time")
+	}
+	for _, name := range names {
+		if err := d.Load(ctx, name); err != nil {
+			d.Log.Debugf("%v", err)
+		}
+	}
 }
 
 // LoadFilesystems is the step "fs-modules": it loads the file systems that root may have, while the

@@ -31,6 +31,14 @@ func (ss *Sessions) Changed() <-chan struct{} { return ss.logins.change() }
 // Later makes a session pending until work has ended, which goes on during the next steps.
 func (ss *Sessions) Later(i int, work func(context.Context)) { ss.logins.later(i, work) }
 
+// UseAsPath gives a session the timers of a path of a multipath map, unless it has them.
+func (ss *Sessions) UseAsPath(i int) error {
+	if ss.list[i].IsPath() {
+		return nil
+	}
+	return ss.list[i].UseAsPath()
+}
+
 // Names describes all sessions, for messages.
 func (ss *Sessions) Names() string {
 	out := ""

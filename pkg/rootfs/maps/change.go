@@ -17,40 +17,26 @@ import (
 // Join adds a path to a map, which is named as in device-mapper. One that has it already stays as
 // it is. unix.ENXIO: there is no such map. unix.EBUSY: the disk is in use.
 func (m *Maps) Join(ctx context.Context, name string, p multipath.Path) error {
-	return m.changed(ctx, name, func(have []multipath.Path) []multipath.Path { return union(have, []multipath.Path{p}) })
+	return m.changed(ctx, name, func(have multipath.Map) multipath.Map { return have.With(p) })
 }
 
 // Leave takes a path out of a map, by its number. The last one stays: a map has at least one.
 func (m *Maps) Leave(ctx context.Context, name string, n table.Number) error {
-	return m.changed(ctx, name, func(have []multipath.Path) []multipath.Path {
-		out := slices.DeleteFunc(slices.Clone(have), func(p multipath.Path) bool { return p.Number == n })
-		if len(out) == 0 {
-			return have
+	return m.changed(ctx, name, func(have multipath.Map) multipath.Map {
+		if left := have.Without(n); len(left.Groups) > 0 {
+			return left
 		}
-		return out
+		return have
 	})
 }
 
 // Regroup gives a map these paths, in groups by their access states. One that has them so already
 // stays as it is.
 func (m *Maps) Regroup(ctx context.Context, name string, paths []multipath.Path) error {
-	return m.changed(ctx, name, func([]multipath.Path) []multipath.Path { return paths })
+	return m.changed(ctx, name, func(have multipath.Map) multipath.Map { return have.Regroup(paths) })
 }
 
-// union returns the paths of both lists, each once.
-func union(have, more []multipath.Path) []multipath.Path {
-	out := slices.Clone(have)
-	for _, p := range more {
-		if at := slices.IndexFunc(out, func(q multipath.Path) bool { return q.Number == p.Number }); at >= 0 {
-			out[at] = p
-			continue
-		}
-		out = append(out, p)
-	}
-	return out
-}
-
-func (m *Maps) changed(ctx context.Context, name string, to func(have []multipath.Path) []multipath.Path) error {
+func (m *Maps) changed(ctx context.Context, name string, to func(have multipath.Map) multipath.Map) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	defer sequence.Blocking(ctx, "change of multipath map "+name)()
@@ -65,16 +51,17 @@ func (m *Maps) changed(ctx context.Context, name string, to func(have []multipat
 	return nil
 }
 
-// change gives a map the paths that to returns of those that it has, which are read anew. Those
+// change makes a map what to returns of what it is, with its paths as sysfs has them now. Those
 // that have failed before are failed again: the kernel has no failed path in a new table
 // (drivers/md/dm-mpath.c: alloc_pgpath).
-func (m *Maps) change(c Mapper, name string, to func(have []multipath.Path) []multipath.Path) error {
+func (m *Maps) change(c Mapper, name string, to func(have multipath.Map) multipath.Map) error {
 	now, err := m.state(c, name)
 	if err != nil {
 		return err
 	}
-	groups := groupsOf(to(now.paths()))
-	t := tableOf(now.Size, groups, now.Queue)
+	next := to(now.values())
+	t := next.Table()
+	multipathOf(t).Queue = now.Queue
 	if samePaths(now.table, t) {
 		return nil
 	}
@@ -87,7 +74,7 @@ func (m *Maps) change(c Mapper, name string, to func(have []multipath.Path) []mu
 	}
 	err = c.Exchange([]dm.Change{{Name: name, Old: now.table, ReadOnly: now.ReadOnly}})
 	for _, p := range now.Paths {
-		if p.Failed && slices.ContainsFunc(slices.Concat(groups...), func(q multipath.Path) bool { return q.Number == p.Number }) {
+		if p.Failed && slices.ContainsFunc(next.Paths(), func(q multipath.Path) bool { return q.Number == p.Number }) {
 			_, ferr := c.Message(name, 0, "fail_path "+p.Number.String())
 			err = errors.Join(err, ferr)
 		}

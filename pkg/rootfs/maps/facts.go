@@ -38,6 +38,6 @@ func (m *Maps) facts(d *blockdev.Device) multipath.Path {
 		p.LUN = d.LUN.Number
 	}
 	page, _ := os.ReadFile(filepath.Join(dir, "vpd_pg83")) // a LUN may have no designator
-	p.ID, p.Global = identify(page)
+	p.ID, p.Global, _ = multipath.Identify(page)
 	return p
 }

@@ -3,7 +3,6 @@ package maps
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -38,11 +37,13 @@ type Path struct {
 	Failures uint32 // how often it has failed since the map has its table
 }
 
-func (mp *Map) paths() (out []multipath.Path) {
+// values returns the map without its state.
+func (mp *Map) values() multipath.Map {
+	var paths []multipath.Path
 	for _, p := range mp.Paths {
-		out = append(out, p.Path)
+		paths = append(paths, p.Path)
 	}
-	return out
+	return multipath.Map{ID: mp.ID, Size: mp.Size}.Regroup(paths)
 }
 
 // List returns the multipath maps, those also that this package has not made.
@@ -78,11 +79,11 @@ func (m *Maps) state(c Mapper, name string) (Map, error) {
 	if err != nil {
 		return Map{}, err
 	}
-	id, ok := strings.CutPrefix(info.UUID, multipath.UUIDPrefix)
-	if !ok || !info.Active {
+	id, part, ok := multipath.ParseUUID(info.UUID)
+	if !ok || part > 0 || !info.Active {
 		return Map{}, errNoMap
 	}
-	mp := Map{Name: name, ID: multipath.ID(id), Number: info.Number, ReadOnly: info.ReadOnly}
+	mp := Map{Name: name, ID: id, Number: info.Number, ReadOnly: info.ReadOnly}
 	if mp.table, err = c.Table(name); err != nil {
 		return Map{}, err
 	}

@@ -28,7 +28,15 @@ type Maps struct {
 	// such LUN.
 	IDs []multipath.ID
 
-	mu sync.Mutex // guards changes of maps
+	mu    sync.Mutex        // guards changes of maps
+	parts map[string]string // the partitions that were made, by the kernel's name: those of their maps
+}
+
+// WholeOf returns the kernel's name of the map of a partition that was made; "": there is none.
+func (m *Maps) WholeOf(partition string) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.parts[partition]
 }
 
 // Mapper is device-mapper: *dm.Control.
@@ -94,23 +102,24 @@ func (m *Maps) make(ctx context.Context, mp multipath.Map) (table.Number, error)
 	defer func() { _ = c.Close() }()
 	name := dm.Mangle(mp.Name())
 	var option dm.Option
-	var paths []multipath.Path
-	for _, group := range mp.Groups {
-		paths = append(paths, group...)
-		for _, p := range group {
-			if d, err := blockdev.Read(m.Sys, p.Disk); err == nil && d.ReadOnly {
-				option = dm.ReadOnly // the kernel opens the paths as it opens the map
-			}
+	for _, p := range mp.Paths() {
+		if d, err := blockdev.Read(m.Sys, p.Disk); err == nil && d.ReadOnly {
+			option = dm.ReadOnly // the kernel opens the paths as it opens the map
 		}
 	}
-	info, err := c.Activate(name, dm.Mangle(mp.UUID()), tableOf(mp.Size, mp.Groups, true), 0, option)
+	info, err := c.Activate(name, dm.Mangle(mp.UUID()), mp.Table(), 0, option)
 	if !errors.Is(err, unix.EEXIST) {
 		return info.Number, err
 	}
 	if info, err = c.Info(name); err != nil || info.UUID != dm.Mangle(mp.UUID()) {
 		return table.Number{}, errors.Join(err, unix.EEXIST)
 	}
-	return info.Number, m.change(c, name, func(have []multipath.Path) []multipath.Path { return union(have, paths) })
+	return info.Number, m.change(c, name, func(have multipath.Map) multipath.Map {
+		for _, p := range mp.Paths() {
+			have = have.With(p)
+		}
+		return have
+	})
 }
 
 // deviceOf returns the device of a number.

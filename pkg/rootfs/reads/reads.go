@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
 	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
@@ -16,9 +18,9 @@ import (
 
 // Sessions are the sessions of the disks.
 type Sessions interface {
-	// SessionOf returns the index of the session of a disk or a partition by its name; -1:
-	// none.
-	SessionOf(device string) int
+	// SessionsOf returns the indexes of the sessions of a disk, a multipath map or a partition
+	// by its name; none: it is of no session.
+	SessionsOf(device string) []int
 	// Describe returns a session's id and its target.
 	Describe(i int) (sid uint32, target string)
 	// WaitDown waits until a session has been down for a while. If it has, it returns nil also
@@ -30,8 +32,14 @@ type Sessions interface {
 type Set struct {
 	sessions Sessions
 	ctx      context.Context
-	of       map[int]context.Context // by session
+	of       []while
 	stop     []context.CancelCauseFunc
+}
+
+// while is the context of reads from the disks of these sessions.
+type while struct {
+	sessions []int
+	ctx      context.Context
 }
 
 // New returns the reads of a search that ends with ctx. The caller calls End.
@@ -45,38 +53,56 @@ func (r *Set) End() {
 }
 
 // On returns the context for reads of a disk or a partition by its name: it ends when the disk's
-// session goes down, with a *DownError.
+// session goes down, with a *DownError, or all sessions of a multipath map.
 func (r *Set) On(name string) context.Context {
-	i := r.sessions.SessionOf(name)
-	if i < 0 {
+	all := r.sessions.SessionsOf(name)
+	if len(all) == 0 {
 		return r.ctx
 	}
-	if r.of[i] == nil {
-		if r.of == nil {
-			r.of = map[int]context.Context{}
+	for _, w := range r.of {
+		if slices.Equal(w.sessions, all) {
+			return w.ctx
 		}
-		r.of[i] = r.whileUp(i)
 	}
-	return r.of[i]
+	ctx := r.whileUp(all)
+	r.of = append(r.of, while{all, ctx})
+	return ctx
 }
 
-// whileUp returns a context that ends when a session goes down. No read is begun if it is down
-// already.
-func (r *Set) whileUp(i int) context.Context {
+// whileUp returns a context that ends when all of these sessions are down. No read is begun if they
+// are down already.
+func (r *Set) whileUp(all []int) context.Context {
 	ctx, stop := context.WithCancelCause(r.ctx)
 	r.stop = append(r.stop, stop)
-	sid, target := r.sessions.Describe(i)
-	down := &DownError{sid, target}
-	if Down(r.sessions, i) {
+	down := &DownError{}
+	for _, i := range all {
+		sid, target := r.sessions.Describe(i)
+		down.add(sid, target)
+	}
+	if Down(r.sessions, all...) {
 		stop(down)
 		return untilDown{ctx}
 	}
 	contain.Go("wait for an outage", func() { // ends with ctx
-		if r.sessions.WaitDown(ctx, i) == nil {
+		if waitDown(ctx, r.sessions, all) == nil {
 			stop(down)
 		}
 	}, nil)
 	return untilDown{ctx}
+}
+
+// waitDown waits until all of these sessions are down at the same time.
+func waitDown(ctx context.Context, s Sessions, all []int) error {
+	for {
+		for _, i := range all {
+			if err := s.WaitDown(ctx, i); err != nil {
+				return err
+			}
+		}
+		if len(all) == 1 || Down(s, all...) {
+			return nil
+		}
+	}
 }
 
 // Open opens a device with its context.
@@ -84,11 +110,16 @@ func (r *Set) Open(path string) (*blockdev.File, error) {
 	return Opener(r.On(filepath.Base(path)))(path)
 }
 
-// Down reports whether a session has been down for a while.
-func Down(s Sessions, i int) bool {
+// Down reports whether all of these sessions have been down for a while.
+func Down(s Sessions, all ...int) bool {
 	ended, cancel := context.WithCancel(context.Background())
 	cancel()
-	return s.WaitDown(ended, i) == nil
+	for _, i := range all {
+		if s.WaitDown(ended, i) != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // Opener returns how layers open the devices that they read: a read ends with ctx, also if the
@@ -117,11 +148,18 @@ func (c untilDown) Err() error {
 	return c.Context.Err()
 }
 
-// DownError reports that a disk was not read, or not to the end, because its session is down.
-type DownError struct {
-	SID    uint32
-	Target string
+// DownError reports that a disk was not read, or not to the end, because its session is down; that
+// of a multipath map: all its sessions are.
+type DownError struct{ sessions []string }
+
+func (e *DownError) add(sid uint32, target string) {
+	e.sessions = append(e.sessions, fmt.Sprintf("session %d to %s", sid, target))
 }
 
 // Error implements error.
-func (e *DownError) Error() string { return fmt.Sprintf("session %d to %s is down", e.SID, e.Target) }
+func (e *DownError) Error() string {
+	if len(e.sessions) == 1 {
+		return e.sessions[0] + " is down"
+	}
+	return strings.Join(e.sessions, " and ") + " are down"
+}

@@ -21,10 +21,10 @@ type Unread struct {
 // ErrNoSize is the error for a disk whose size the kernel could not read (READ CAPACITY).
 var ErrNoSize = errors.New("is not ready: it has no size")
 
-// UnreadOn lists the disks that a device stands on.
+// UnreadOn lists the disks, and multipath maps, that a device stands on.
 func UnreadOn(d *blockdev.Device, err error) []Unread {
 	var out []Unread
-	for _, disk := range d.Disks() {
+	for _, disk := range d.Units() {
 		out = append(out, Unread{disk.Name, err})
 	}
 	return out

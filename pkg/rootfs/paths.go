@@ -1,0 +1,280 @@
+package rootfs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
+	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/dm"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
+	"github.com/iscsiroot/iscsiroot/pkg/multipath"
+	"github.com/iscsiroot/iscsiroot/pkg/rootfs/maps"
+)
+
+// place is what a disk of a session is used as. A multipath map stands in the lists of disks in the
+// place of its first path. Its paths are in no list: what is on them is read from the map alone.
+type place struct {
+	multipath.Path
+	session int
+	lun     blockdev.LUN
+	unit    *blockdev.Device // the map, or the disk that is used in the place of this one
+}
+
+// sessionLUN is a LUN of the i-th session.
+type sessionLUN struct {
+	session int
+	blockdev.LUN
+}
+
+// mapper returns what makes multipath maps.
+func (st *Storage) mapper() *maps.Maps {
+	if st.maps == nil {
+		st.maps = &maps.Maps{Sys: kernelPaths.sys, Dev: kernelPaths.dev, Load: st.Load, Open: func() (maps.Mapper, error) { return dm.Open(nil) }}
+	}
+	return st.maps
+}
+
+// isPath reports whether a target's session is one of several that are paths.
+func isPath(t bootspec.Target) bool { return t.Multipath.V }
+
+// mayJoin reports whether disks of the sessions may be paths to the same LUN.
+func (st *Storage) mayJoin() bool {
+	on := st.Spec.Multipath.On
+	return (!on.Given() || on.V) && (len(st.Spec.Targets) > 1 || slices.ContainsFunc(st.Spec.Targets, isPath))
+}
+
+// pathLUNs are the LUNs that are in use by paths, in the kernel's numbering, by the first session
+// of the target: another path is scanned for the same. Its scan may run beside the step that adds
+// some.
+type pathLUNs struct {
+	mu sync.Mutex
+	of map[int][]uint64
+}
+
+func (l *pathLUNs) add(first int, lun uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.of == nil {
+		l.of = map[int][]uint64{}
+	}
+	if !slices.Contains(l.of[first], lun) {
+		l.of[first] = append(l.of[first], lun)
+	}
+}
+
+// lunsOfPaths returns the LUNs of the other paths to the i-th session's target that are in use.
+func (st *Storage) lunsOfPaths(i int) []uint64 {
+	st.pathLUNs.mu.Lock()
+	defer st.pathLUNs.mu.Unlock()
+	return slices.Clone(st.pathLUNs.of[st.paths(i)[0]])
+}
+
+// use returns the disks and maps to be used for LUNs that were found, in their order. A LUN that
+// becomes a path of a map that is there already has none.
+func (st *Storage) use(ctx context.Context, found []sessionLUN) []*blockdev.Device {
+	var units []*blockdev.Device
+	if !st.mayJoin() {
+		for _, u := range found {
+			units = append(units, newDisk(u.LUN))
+		}
+		return units
+	}
+	for _, u := range found {
+		p, err := st.mapper().Read(u.LUN, st.Sessions.List()[u.session].Target)
+		if err != nil { // it is being removed
+			p = multipath.Path{Disk: u.Disk, LUN: u.Number}
+		}
+		st.places = append(st.places, &place{Path: p, session: u.session, lun: u.LUN})
+		if isPath(st.Spec.Targets[u.session]) {
+			st.pathLUNs.add(st.paths(u.session)[0], u.Number)
+		}
+	}
+	var all []multipath.Path
+	for _, p := range st.places {
+		all = append(all, p.Path)
+	}
+	var allow []multipath.ID
+	for _, id := range st.Spec.Multipath.IDs {
+		allow = append(allow, multipath.ID(id.V))
+	}
+	groups, refused := multipath.Maps(all, allow)
+	for _, r := range refused {
+		st.warnPaths(r.String(), r.Disk, r.With)
+	}
+	for _, g := range groups {
+		if unit := st.join(ctx, g); unit != nil {
+			units = append(units, unit)
+		}
+	}
+	return units
+}
+
+// join gives the disks of one LUN that are new their place. It returns the disk or map that is used
+// for them if that is new too.
+func (st *Storage) join(ctx context.Context, g multipath.Map) *blockdev.Device {
+	var all, fresh []*place
+	var unit *blockdev.Device
+	for _, p := range st.places { // in the order in which they were found
+		switch {
+		case !slices.ContainsFunc(g.Paths(), func(q multipath.Path) bool { return q.Disk == p.Disk }):
+			continue
+		case p.unit == nil:
+			fresh = append(fresh, p)
+		case unit == nil:
+			unit = p.unit
+		}
+		all = append(all, p)
+	}
+	if len(fresh) == 0 {
+		return nil
+	}
+	known := unit
+	switch {
+	case unit != nil && unit.Kind == blockdev.KindMultipath:
+		st.addPaths(ctx, unit, fresh)
+	case len(all) > 1 || isPath(st.Spec.Targets[fresh[0].session]):
+		unit = st.makeMap(ctx, g, all, unit)
+	default:
+		unit = newDisk(fresh[0].lun)
+	}
+	for _, p := range fresh {
+		p.unit = unit
+	}
+	if known != nil {
+		return nil
+	}
+	return unit
+}
+
+// makeMap makes a map of the disks of one LUN. Where that cannot be done one of them is used: known
+// if that is not nil, a disk that is used so far; the map takes its place.
+func (st *Storage) makeMap(ctx context.Context, g multipath.Map, all []*place, known *blockdev.Device) *blockdev.Device {
+	unit, other := known, known
+	if unit == nil {
+		other = newDisk(all[0].lun)
+	}
+	if g.ID == "" || g.Size == 0 {
+		if known == nil {
+			st.warnPaths(fmt.Sprintf("lun %v of %s has no WWID of its own: using %s without multipath", iscsi.KernelLUN(all[0].LUN), all[0].Target, other.Name), all[0].Disk)
+		}
+		return other
+	}
+	var err error
+	if known != nil {
+		err = st.deactivate(ctx, known.Name)
+	}
+	var d *blockdev.Device
+	if err == nil {
+		d, err = st.mapper().Make(ctx, g)
+	}
+	if err != nil {
+		st.Log.Warnf("%s: using %s without multipath", withHint(err), other.Name)
+		return other
+	}
+	if unit == nil {
+		unit = d
+	} else {
+		*unit = *d
+	}
+	for _, p := range all {
+		st.useAsPath(p)
+	}
+	st.Log.Infof("multipath map %s has the paths %s", d.Map, diskList(all))
+	return unit
+}
+
+// addPaths adds disks to a map.
+func (st *Storage) addPaths(ctx context.Context, unit *blockdev.Device, fresh []*place) {
+	for _, p := range fresh {
+		if err := st.mapper().Join(ctx, unit.Map, p.Path); err != nil {
+			st.Log.Warnf("%s is not joined: %v", p.Disk, err)
+			continue
+		}
+		st.useAsPath(p)
+		st.Log.Infof("multipath map %s: added %s", unit.Map, p.Disk)
+	}
+	if d, err := blockdev.Read(st.mapper().Sys, unit.Name); err == nil {
+		*unit = *d
+	}
+}
+
+// useAsPath sets the timers of a session whose disk has become a path: its I/O is to fail
+// immediately, and goes to another path.
+func (st *Storage) useAsPath(p *place) {
+	if err := st.Sessions.UseAsPath(p.session); err != nil {
+		st.Log.Warnf("session %d: timers of a path: %v", st.Sessions.List()[p.session].SID, err)
+	}
+}
+
+// warnPaths logs once why disks are not joined: as a warning if a parameter asks for paths to any
+// of them.
+func (st *Storage) warnPaths(text string, disks ...string) {
+	if st.toldPaths[text] {
+		return
+	}
+	if st.toldPaths == nil {
+		st.toldPaths = map[string]bool{}
+	}
+	st.toldPaths[text] = true
+	asked := len(st.Spec.Multipath.IDs) > 0 || slices.ContainsFunc(st.places, func(p *place) bool {
+		return slices.Contains(disks, p.Disk) && isPath(st.Spec.Targets[p.session])
+	})
+	if asked {
+		st.Log.Warnf("%s", text)
+		return
+	}
+	st.Log.Infof("%s", text)
+}
+
+// withHint returns the text of an error with its hint.
+func withHint(err error) string {
+	if h := sequence.Hint(err); h != "" {
+		return err.Error() + " (" + h + ")"
+	}
+	return err.Error()
+}
+
+func diskList(all []*place) string {
+	var names []string
+	for _, p := range all {
+		names = append(names, p.Disk)
+	}
+	return strings.Join(names, ", ")
+}
+
+// removeMapOf removes the map that a disk is a path of.
+func (st *Storage) removeMapOf(u blockdev.LUN) error {
+	d := blockdev.PathOf(st.mapper().Sys, u.Disk)
+	if d == nil {
+		return nil
+	}
+	err := st.mapper().Remove(d.Map)
+	if errors.Is(err, unix.EBUSY) {
+		return errInUse
+	}
+	return err
+}
+
+// RemoveMaps removes the maps before the sessions of their paths end, and the partitions on them.
+func (st *Storage) RemoveMaps(ctx context.Context) {
+	for _, d := range st.allDisks() {
+		if d.Kind != blockdev.KindMultipath {
+			continue
+		}
+		err := st.deactivate(ctx, d.Name)
+		if err == nil {
+			err = st.mapper().Remove(d.Map)
+		}
+		if err != nil {
+			st.Log.Warnf("multipath map %s: %v", d.Map, err)
+		}
+	}
+}
