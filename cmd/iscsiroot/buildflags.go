@@ -43,7 +43,7 @@ func (f *buildFlags) define(cmd *cobra.Command, cfg *initramfs.Config) {
 	fs.StringSliceVar(&f.modaliases, "modaliases", nil, "include only drivers of the devices in `FILE`, as cat /sys/bus/*/devices/*/modalias prints them on another machine; repeatable")
 	fs.BoolVar(&f.host, "host", false, "include only drivers of this machine's devices, and LVM's system id if root is in a volume here")
 	fs.StringSliceVar(&cfg.Network, "net", nil, "include what makes network devices of cards, `KIND`: "+strings.Join(initramfs.SupportedNetwork(), ", ")+"; repeatable (default: all in an image for any card, else those that --default, --policy or --cmdline name)")
-	fs.StringSliceVar(&cfg.Storage, "storage", nil, "include what root stands on, `KIND`: "+strings.Join(storage.Supported(), ", ")+"; repeatable (default: all in an image for any machine, what this machine's root stands on with --host, else lvm or md if --default, --policy or --cmdline name a volume or an array)")
+	fs.StringSliceVar(&cfg.Storage, "storage", nil, "include what root stands on, `KIND`: "+strings.Join(storage.Supported(), ", ")+"; repeatable (default: all in an image for any machine, what this machine's root stands on with --host, else lvm, md or multipath if --default, --policy or --cmdline name a volume, an array or several paths)")
 	fs.StringSliceVar(&cfg.FileSystems, "fs", nil, "include only this root file system `NAME`: "+fileSystems+"; repeatable (default: all)")
 	fs.StringSliceVar(&cfg.Drivers, "add-drivers", nil, "include also the module or alias `NAME`; repeatable")
 	fs.StringSliceVar(&cfg.FirmwareDirs, "firmware", nil, "look for firmware in `DIR` too, and first; repeatable")

@@ -44,9 +44,10 @@ type Config struct {
 	// "bridge". Those that Policy, Default or the command line of UKI name come along anyway,
 	// and all of them in an image for any card.
 	Network []string
-	// Storage is what root stands on beside disks and partitions, of storage.Supported. "lvm"
-	// or "md" come along if Policy, Default or the command line of UKI name a logical volume or
-	// an array, and without Storage all of it in an image for any machine.
+	// Storage is what root stands on beside disks and partitions, of storage.Supported. "lvm",
+	// "md" or "multipath" come along if Policy, Default or the command line of UKI name a
+	// logical volume, an array or several paths, and without Storage all of it in an image for
+	// any machine.
 	Storage []string
 	// Drivers are further modules to include, by name or alias.
 	Drivers []string

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/mounts"
+	"github.com/iscsiroot/iscsiroot/pkg/multipath"
 )
 
 // OfHost returns the kinds that the root file system of this machine stands on. sys and proc are
@@ -44,6 +45,9 @@ func below(dir string, depth int) (out []string) {
 	}
 	id, _ := os.ReadFile(filepath.Join(dir, "dm/uuid"))
 	name, _ := os.ReadFile(filepath.Join(dir, "dm/name"))
+	if strings.HasPrefix(string(id), multipath.UUIDPrefix) {
+		out = append(out, "multipath")
+	}
 	if strings.HasPrefix(string(id), "LVM-") {
 		out = append(out, "lvm")
 		switch {

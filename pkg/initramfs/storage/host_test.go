@@ -22,6 +22,7 @@ func TestOfHost(t *testing.T) {
 	write("sda/size", "1\n")
 	for name, dm := range map[string][2]string{
 		"dm-0": {"vg-root_rimage_0\n", "LVM-a\n"}, "dm-1": {"vg-root\n", "LVM-b\n"}, "dm-2": {"luks\n", "CRYPT-LUKS2-c\n"}, "dm-3": {"vg-thin_tdata\n", "LVM-d-tdata\n"},
+		"dm-5": {"3600140515c510070000000000000000\n", "mpath-3600140515c510070000000000000000\n"}, "dm-6": {"3600140515c510070000000000000000-part2\n", "part2-mpath-3600140515c510070000000000000000\n"},
 	} {
 		write(name+"/dm/name", dm[0])
 		write(name+"/dm/uuid", dm[1])
@@ -43,12 +44,15 @@ func TestOfHost(t *testing.T) {
 	write("md1/md/level", "raid0\n")
 	below("md0", "sda")
 	below("md1", "dm-1") // an array on a volume
+	below("dm-5", "sda")
+	below("dm-6", "dm-5") // a partition of a map
 	if err := errors.Join(os.Mkdir(filepath.Join(block, "dm-4/slaves"), 0o755), os.Symlink("../../md0/md0p1", filepath.Join(block, "dm-4/slaves/md0p1"))); err != nil {
 		t.Fatal(err)
 	}
 	for device, want := range map[string][]string{
 		"sda": nil, "dm-0": {"lvm", "lvm-raid"}, "dm-2": {"lvm", "lvm-raid"}, "dm-3": {"lvm", "lvm-thin"}, "tmpfs": nil,
 		"md0": {"md"}, "md0/md0p1": {"md"}, "dm-4": {"lvm", "md"}, "md1": {"lvm", "lvm-raid", "md"},
+		"dm-6": {"multipath"},
 	} {
 		sys := t.TempDir()
 		if err := errors.Join(os.MkdirAll(filepath.Join(sys, "dev/block"), 0o755), os.Symlink(filepath.Join(block, device), filepath.Join(sys, "dev/block/8:2")),

@@ -19,6 +19,7 @@ var kinds = [...]struct {
 	{"lvm", []string{"dm_mod"}, nil},
 	{"lvm-raid", []string{"dm_mod", "dm_raid"}, []string{"raid0", "raid1", "raid10", "raid456"}},
 	{"lvm-thin", []string{"dm_mod", "dm_thin_pool"}, nil},
+	{"multipath", []string{"dm_mod", "dm_multipath", "dm_service_time"}, []string{"scsi_dh_alua"}},
 	{"md", []string{"md_mod"}, []string{"raid0", "raid1", "raid10", "raid456", "linear"}},
 }
 
@@ -32,7 +33,8 @@ func Supported() []string {
 }
 
 // Modules returns the modules that kinds need: those that they cannot do without, and those that
-// only some levels of a raid need. An error names a kind that is not of Supported.
+// only some levels of a raid, or LUNs with access states, need. An error names a kind that is not
+// of Supported.
 func Modules(names []string) (required, useful []string, err error) {
 	for _, name := range names {
 		i := slices.Index(Supported(), name)
@@ -45,7 +47,7 @@ func Modules(names []string) (required, useful []string, err error) {
 }
 
 // Named returns the kinds that parameters name: "lvm" for a logical volume or its group, "md" for
-// an array.
+// an array, "multipath" for sessions that are paths to the same LUNs.
 func Named(p bootspec.Plan) (out []string) {
 	by := p.Root.Device.V.By
 	if by == bootspec.ByVolume || len(p.Root.LVM.Names) > 0 {
@@ -53,6 +55,9 @@ func Named(p bootspec.Plan) (out []string) {
 	}
 	if by == bootspec.ByArray || len(p.Root.MD.UUIDs) > 0 {
 		out = append(out, "md")
+	}
+	if p.Multipath.On.V || slices.ContainsFunc(p.Sessions(), func(t bootspec.Target) bool { return t.Multipath.V }) {
+		out = append(out, "multipath")
 	}
 	return out
 }

@@ -38,4 +38,10 @@ func TestNamed(t *testing.T) {
 			t.Errorf("%s: %q, %v", text, got, err)
 		}
 	}
+	on := bootspec.Value[bool]{V: true, From: "iscsi_multipath"}
+	for _, plan := range []bootspec.Plan{{Multipath: bootspec.Multipath{On: on}}, {Targets: []bootspec.Target{{Multipath: on}}}} {
+		if got := Named(plan); !slices.Equal(got, []string{"multipath"}) {
+			t.Errorf("%+v: %q", plan, got)
+		}
+	}
 }
