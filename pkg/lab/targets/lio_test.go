@@ -54,9 +54,11 @@ func TestLIO(t *testing.T) {
 	second.Name, second.HeaderDigest, second.CHAP = "iqn.2007-01.com.example:lio2", "", labCHAP
 	plain := first
 	plain.Name, plain.HeaderDigest = "iqn.2007-01.com.example:lio3", ""
+	grouped := second
+	grouped.Name, grouped.Grouped = "iqn.2007-01.com.example:lio4", true
 	l, err := StartLIO(ctx, ns, LIOConfig{
 		Init: lioGuest(t), NICs: []LIONIC{{Tap: tap, Addrs: []netip.Prefix{netip.MustParsePrefix("10.77.0.10/24"), netip.MustParsePrefix("fd77::10/64")}}},
-		Targets: []Config{first, second, plain}, DiscoveryCHAP: labCHAP,
+		Targets: []Config{first, second, grouped, plain}, DiscoveryCHAP: labCHAP,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -74,7 +76,13 @@ func TestLIO(t *testing.T) {
 	}
 	checkRefused(ctx, t, ns, first.Portal, 0x0201, iscsi.LoginConfig{TargetName: second.Name})
 	checkCHAP(ctx, t, ns, second, iscsi.Algorithms()...)
-	checkDiscovery(ctx, t, ns, second, 3, 2, iscsi.SHA3_256)
+	checkDiscovery(ctx, t, ns, second, 4, 2, iscsi.SHA3_256)
+	checkDiscovery(ctx, t, ns, grouped, 4, 2, iscsi.SHA3_256)
+	for group, state := range []Access{NonOptimized, Standby} {
+		if err := l.SetAccess(ctx, first.LUNs[0], group+1, state); err != nil {
+			t.Error(err)
+		}
+	}
 	checkRefused(ctx, t, ns, first.Portal, 0x0202, iscsi.LoginConfig{TargetName: first.Name, InitiatorName: labInitiator + "2"})
 	checkRefused(ctx, t, ns, first.Portal, 0x0301, iscsi.LoginConfig{TargetName: first.Name + "2"})
 	checkReinstates(ctx, t, ns, l, plain)
