@@ -29,7 +29,7 @@ func (a *Agent) addressesChanged() {
 		default:
 			w.unseenSources = 0
 			a.checkSource(w)
-			w.move.retryNow(a.now(), a.permanentWays())
+			w.move.retryNow(a.now(), a.permanentWays(w))
 		}
 	}
 }
@@ -41,7 +41,7 @@ func (a *Agent) updateVia(w *sessionState) {
 		return
 	}
 	was := w.Via()
-	w.UpdateVia(a.ways())
+	w.UpdateVia(a.ways(w))
 	if w.viaUnknown = foreign; w.Via() != was {
 		a.changed()
 	}
@@ -113,11 +113,11 @@ func (a *Agent) temporary(addr netip.Addr) bool {
 }
 
 // permanentWays lists the ways from addresses that are not temporary.
-func (a *Agent) permanentWays() []session.Way {
+func (a *Agent) permanentWays(w *sessionState) []session.Way {
 	var out []session.Way
-	for _, w := range a.ways() {
-		if w.Source.IsValid() && !a.temporary(w.Source) {
-			out = append(out, w)
+	for _, way := range a.ways(w) {
+		if way.Source.IsValid() && !a.temporary(way.Source) {
+			out = append(out, way)
 		}
 	}
 	return out
@@ -135,7 +135,7 @@ func (a *Agent) leaveTemporary(w *sessionState) time.Duration {
 		return max(w.move.at-now, ownerEvery)
 	}
 	w.move.at = now + w.move.pause()
-	ways := a.permanentWays()
+	ways := a.permanentWays(w)
 	if len(ways) == 0 {
 		return w.move.pause()
 	}

@@ -16,6 +16,12 @@ type Session interface {
 	ID() uint32
 	// String names its target.
 	String() string
+	// NIC is the interface that its connections are bound to, as the boot has it; "": the
+	// kernel chooses. It does not change.
+	NIC() string
+	// IsPath reports whether its disks are paths of a multipath map: while it is down their I/O
+	// goes another way.
+	IsPath() bool
 	// Portals lists the target's portals, as they are tried.
 	Portals() []string
 	// Up reads from the kernel whether the session is logged in. fs.ErrNotExist: the session
@@ -53,6 +59,9 @@ type Session interface {
 	// initiator name and ISID: its login ends the test's session within wait. The session must
 	// be down.
 	Duplicate(ctx context.Context, ways []session.Way, wait time.Duration) (bool, error)
+	// Stop has the kernel stop the connection, so that commands that wait for the target fail,
+	// or are repeated after the next login.
+	Stop(ctx context.Context) error
 	// Logout logs out, as the target requested, and returns the Time2Wait of the logout
 	// response.
 	Logout(ctx context.Context) (time.Duration, error)
@@ -92,6 +101,12 @@ type Config struct {
 	// Ways lists how a connection may leave the machine now, the best first; nil, or none: as
 	// the kernel chooses.
 	Ways func() []session.Way
+	// Device returns the present name of the interface that stands for a session's NIC: the
+	// NIC, or what it is a port of; "", or nil: the NIC's name is as the boot has it.
+	Device func(nic string) string
+	// Carrier reports whether the NIC of a connection has a carrier; nil: it does. It is called
+	// for paths.
+	Carrier func(session.Way) bool
 	// Local reports whether the machine still has the source address of a connection; nil: it
 	// does.
 	Local func(session.Way) bool

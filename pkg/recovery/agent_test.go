@@ -29,6 +29,8 @@ type rig struct {
 	temporary []netip.Addr
 	few       bool // retries
 	unread    int  // bytes, by each listener
+	noCarrier bool
+	devices   map[string]string // that stand for NICs
 	agent     *Agent
 	log       []string
 	status    []Status
@@ -80,6 +82,8 @@ func inTime(t *testing.T, test func(t *testing.T, r *rig), past ...Status) {
 				return !slices.Contains(r.removed, w.Source)
 			},
 			Temporary:  func() []netip.Addr { r.mu.Lock(); defer r.mu.Unlock(); return r.temporary },
+			Device:     func(nic string) string { r.mu.Lock(); defer r.mu.Unlock(); return r.devices[nic] },
+			Carrier:    func(session.Way) bool { r.mu.Lock(); defer r.mu.Unlock(); return !r.noCarrier },
 			FewRetries: func(uint32) bool { r.mu.Lock(); defer r.mu.Unlock(); return r.few },
 			Unread:     func(uint32) (int, error) { r.mu.Lock(); defer r.mu.Unlock(); return r.unread, nil },
 			Changed:    func(s []Status) { r.mu.Lock(); defer r.mu.Unlock(); r.status = s },

@@ -33,11 +33,12 @@ const (
 	testingName // whether another machine uses the same initiator name
 	probing     // whether a portal answers
 	moving      // a dial while the session is up
+	stopping    // a path's connection
 )
 
 // String names it, for a panic's report.
 func (a attempt) String() string {
-	return [...]string{"nothing", "connect", "login", "logout", "test of the initiator name", "probe", "connect"}[a]
+	return [...]string{"nothing", "connect", "login", "logout", "test of the initiator name", "probe", "connect", "stop"}[a]
 }
 
 // result is the end of an attempt.
@@ -62,7 +63,7 @@ func (r result) close() {
 // dial opens a connection; others may be dialled at the same time. login is the number of the login
 // that it runs beside, or 0.
 func (a *Agent) dial(w *sessionState, login int) {
-	o, ways := w.down, a.ways()
+	o, ways := w.down, a.ways(w)
 	if o.ctx == nil {
 		o.ctx, o.cancel = context.WithCancel(a.ctx)
 	}
@@ -146,6 +147,8 @@ func (a *Agent) result(r result) {
 	case r.kind == loggingOut: // refused or not: the target requested it
 		w.down.running = noAttempt
 		a.pauseFor(w, r.wait, a.cfg.Log.Infof, "pause requested by the target: waiting")
+	case r.kind == stopping: // after an error the login does it
+		w.down.running = noAttempt
 	case r.kind == testingName:
 		a.duplicateTested(w, r)
 	}

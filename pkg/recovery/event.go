@@ -40,6 +40,9 @@ func (a *Agent) connectionEnded(w *sessionState, e kernel.Event) {
 	}
 	a.beginOutage(w, e.Err)
 	w.down.endEventAt = a.now()
+	if w.IsPath() {
+		a.stopConnection(w)
+	}
 }
 
 // async acts on an asynchronous message of the target (RFC 7143 11.9.1). The kernel passes it on

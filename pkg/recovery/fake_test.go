@@ -47,6 +47,24 @@ type fake struct {
 	dialTime   time.Duration
 	duplicates []time.Duration
 	duplicate  bool // another machine uses the initiator name
+
+	path    bool
+	nic     string
+	stopped int // by Stop
+}
+
+func (f *fake) IsPath() bool { return f.path }
+func (f *fake) NIC() string  { return f.nic }
+
+func (f *fake) Stop(context.Context) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.up {
+		f.stops++
+	}
+	f.stopped++
+	f.up = false
+	return nil
 }
 
 func (f *fake) Bound() (bool, error) {

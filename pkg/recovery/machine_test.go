@@ -46,10 +46,13 @@ type machine struct {
 	violations []string
 }
 
-func (m *machine) ID() uint32           { return 1 }
-func (m *machine) String() string       { return "iqn.test:t" }
-func (m *machine) Portals() []string    { return nil }
-func (m *machine) ConnectionLost(error) {}
+func (m *machine) ID() uint32                 { return 1 }
+func (m *machine) String() string             { return "iqn.test:t" }
+func (m *machine) Portals() []string          { return nil }
+func (m *machine) NIC() string                { return "" }
+func (m *machine) IsPath() bool               { return false }
+func (m *machine) Stop(context.Context) error { return nil }
+func (m *machine) ConnectionLost(error)       {}
 
 func (m *machine) UpdateVia([]session.Way) {}
 func (m *machine) LUNsChanged()            {}

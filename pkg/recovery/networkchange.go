@@ -8,6 +8,7 @@ func (a *Agent) networkChanged(c Change) {
 		a.networkUp(c.Downtime)
 	}
 	if c.CarrierLost {
+		a.breakPaths()
 		a.noteCarrierLost()
 	}
 	if c.AddressesChanged {

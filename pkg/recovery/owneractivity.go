@@ -74,7 +74,7 @@ func (a *Agent) followOwner(w *sessionState) time.Duration {
 // probe tests whether a portal accepts connections.
 func (a *Agent) probe(w *sessionState) {
 	w.activity.probing = true
-	ways := a.ways()
+	ways := a.ways(w)
 	ctx, cancel := context.WithTimeout(a.dialContext(w), dialTimeout)
 	a.attempt(w, cancel, result{outage: w.down, kind: probing}, func(r *result) {
 		r.conn, r.err = w.Dial(ctx, ways...)

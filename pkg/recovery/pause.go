@@ -43,7 +43,7 @@ func (a *Agent) logPauseEnd(w *sessionState) {
 // startDuplicateTest tests whether another machine uses the same initiator name, before the next
 // login.
 func (a *Agent) startDuplicateTest(w *sessionState) {
-	o, ways, wait := w.down, a.ways(), w.down.testWait
+	o, ways, wait := w.down, a.ways(w), w.down.testWait
 	o.testWait, o.running = 0, testingName
 	ctx, cancel := context.WithTimeout(a.ctx, testLimit+2*wait)
 	o.stop = cancel

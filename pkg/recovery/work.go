@@ -141,10 +141,24 @@ func (a *Agent) redial(w *sessionState) {
 	}
 }
 
-// ways lists how a connection may leave the machine.
-func (a *Agent) ways() []session.Way {
+// ways lists how a connection of a session may leave the machine; none: as the session chooses.
+func (a *Agent) ways(w *sessionState) []session.Way {
+	if nic := w.NIC(); nic != "" {
+		return a.waysBy(nic)
+	}
 	if a.cfg.Ways == nil {
 		return nil
 	}
 	return a.cfg.Ways()
+}
+
+// waysBy is ways for a session with a NIC.
+func (a *Agent) waysBy(nic string) []session.Way {
+	if a.cfg.Device == nil {
+		return nil
+	}
+	if device := a.cfg.Device(nic); device != "" {
+		return []session.Way{{Device: device}}
+	}
+	return nil
 }

@@ -189,7 +189,7 @@ func newWorker(memory stateMemory) (*worker, error) {
 		Events: transport.Watch(), Network: w.uplinks.Changes(), Log: w.log, Changed: w.changed, NeedsAdministrator: session.NeedsAdministrator,
 		Listeners: func() ([]uint32, error) { return recovery.OtherListeners(transport) }, Unread: recovery.Unread, Past: past,
 		Beat: w.beat, BeatEvery: w.interval,
-		Ways: w.uplinks.Ways, Local: uplink.HasSource, Temporary: w.uplinks.Temporary,
+		Ways: w.uplinks.Ways, Device: w.uplinks.Device, Carrier: w.uplinks.Carrier, Local: uplink.HasSource, Temporary: w.uplinks.Temporary,
 	}
 	for _, st := range state.Sessions {
 		s := &recovery.KernelSession{Session: session.Reopen(transport, st)}

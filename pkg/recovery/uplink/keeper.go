@@ -2,6 +2,7 @@ package uplink
 
 import (
 	"context"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -39,7 +40,9 @@ type Keeper struct {
 	// Of Maintain alone:
 	uplinks []*uplinkState
 
-	mu      sync.Mutex // guards the rest; no call is made under it
+	mu      sync.Mutex            // guards the rest; no call is made under it
+	dark    map[int]string        // the names of interfaces without a carrier, by number
+	homes   map[netip.Addr]string // the interface of each address, as of the last check
 	reports []uplinkReport
 	ways    []session.Way
 	uses    sessionUses
@@ -76,7 +79,7 @@ func newKeeper(n nic, log recovery.Logger, uplinks []Uplink, changed func()) *Ke
 	k := &Keeper{
 		nic: n, log: log, subscribe: subscribe, changes: make(chan recovery.Change, 1), changed: changed, began: time.Now(), clock: clock.SinceBoot,
 		wake: make(chan struct{}, 1), reprobe: make(chan int, maxReprobe), away: map[any]time.Duration{}, masters: map[int]int{}, known: map[addressOf]struct{}{},
-		ways: []session.Way{{}}, leases: map[int]dhcp.Lease{},
+		ways: []session.Way{{}}, leases: map[int]dhcp.Lease{}, dark: map[int]string{},
 	}
 	for _, u := range uplinks {
 		k.uplinks = append(k.uplinks, newKept(u))
@@ -194,6 +197,7 @@ func (k *Keeper) link(u netlink.LinkUpdate) bool {
 	master, known := k.masters[index]
 	c.AddressesChanged = u.Attrs().MasterIndex != master || !known && u.Header.Type == unix.RTM_NEWLINK
 	k.masters[index] = u.Attrs().MasterIndex
+	k.noteCarrier(index, u.Attrs().Name, carrier)
 	k.send(c)
 	if away && carrier {
 		select {

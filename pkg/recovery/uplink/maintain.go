@@ -74,6 +74,7 @@ type uplinkReport struct {
 	temporary  bool // the address is temporary, and there are others
 	putBack    int
 	place      string         // the interface with the address; "": its own
+	device     string         // the same, as it is named now; "": not known
 	now        []netip.Prefix // that the place has; nil: not checked yet
 	uplink     Uplink
 }
@@ -86,15 +87,18 @@ func (k *Keeper) publish(a *snapshot) {
 		if len(u.place.chain) > 1 {
 			s.place = u.place.top().name
 		}
+		if len(u.place.chain) > 0 {
+			s.device = u.place.top().name
+		}
 		if u.want().IsValid() {
 			s.now = append(s.now, a.globalAddresses(u.place.top().index, u.want().Addr().Is6())...)
 		}
 		all = append(all, s)
 	}
-	out := waysOf(a, k.uplinks)
+	out, homes := waysOf(a, k.uplinks), a.homes()
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.reports, k.ways = all, out
+	k.reports, k.ways, k.homes = all, out, homes
 }
 
 // shown returns the state of the uplinks as of the last check.
