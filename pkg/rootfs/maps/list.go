@@ -19,7 +19,6 @@ type Map struct {
 	Size     int64 // bytes
 	ReadOnly bool
 	Queue    bool   // I/O waits while no path works; without it the I/O fails
-	Queued   uint64 // requests that wait
 	Groups   []byte // their states: 'A' in use, 'E' enabled, 'D' disabled
 	Paths    []Path // group by group
 
@@ -108,7 +107,6 @@ func (m *Maps) addStatus(mp *Map, lines []dm.Status) error {
 	if err != nil {
 		return err
 	}
-	mp.Queued = s.Queued
 	for i, g := range s.Groups {
 		mp.Groups = append(mp.Groups, g.State)
 		for _, p := range g.Paths {
