@@ -60,6 +60,7 @@ var identified = []struct {
 	{"T10 with odd characters", page(descriptor(T10, "a/b\x1b\xff#+-.:=@_z\\'")), "1a_b__#+-.:=@_z__", false},
 	{"T10 in binary", page([]byte{1, 1, 0, 2, 'I', 'E'}), "14945", false},
 	{"NAA in ASCII", page([]byte{2, 3, 0, 3, '6', '0', '0'}), "3600", false},
+	{"NAA in ASCII, as long as a binary one", page([]byte{2, 3, 0, 8, 'P', 'a', 'b', 'c', 'd', 'e', 'f', 'g'}), "3Pabcdefg", false},
 
 	{"6 before 5", page(descriptor(NAA, naa5), descriptor(NAA, naa6)), "36001405f000102030405060708090a0b", true},
 	{"5 before 2", page(descriptor(NAA, naa2), descriptor(NAA, naa5)), "35001405203040506", true},
@@ -80,7 +81,7 @@ var identified = []struct {
 
 	{"cut", page(descriptor(NAA, naa5), descriptor(NAA, naa6))[:20], "35001405203040506", true},
 	{"longer than its length", append(page(descriptor(NAA, naa5)), descriptor(NAA, naa6)...), "35001405203040506", true},
-	{"form of SCSI-2", []byte{0, 0x83, 0, 8, 0, 0, 0x60, 0x48, 1, 3, 0, 0}, "", false},
+	{"form of SCSI-2", []byte{0, 0x83, 0, 5, 1, 3, 0x60, 1, 0x50}, "", false},
 	{"other page", append([]byte{0, 0x80}, page(descriptor(NAA, naa5))[2:]...), "", false},
 	{"too long a page", append(page(descriptor(NAA, naa5)), make([]byte, maxPage)...), "", false},
 	{"nothing", nil, "", false},
