@@ -44,14 +44,7 @@ func (w *worker) disksChecked() (waits bool) {
 
 // lunsChanged has a session scanned for the LUNs that it waits for.
 func (w *worker) lunsChanged(sid uint32) {
-	w.mu.Lock()
-	i := slices.IndexFunc(w.sessions, func(s *recovery.KernelSession) bool { return s.SID == sid })
-	var s *recovery.KernelSession
-	if i >= 0 {
-		s = w.sessions[i]
-	}
-	w.mu.Unlock()
-	if s != nil {
+	if s := w.session(sid); s != nil {
 		s.LUNsChanged()
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
 	"github.com/iscsiroot/iscsiroot/pkg/md"
 	"github.com/iscsiroot/iscsiroot/pkg/md/array"
+	"github.com/iscsiroot/iscsiroot/pkg/recovery"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery/legs"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery/mirrors"
 	"github.com/iscsiroot/iscsiroot/pkg/redundancy"
@@ -20,6 +21,7 @@ func (w *worker) newMirrors() {
 	w.use = (&redundancy.Rule{Sys: "/sys", Proc: "/proc", Maps: redundancy.DeviceMapper("/sys")}).Use
 	w.mirrors = mirrors.New(mirrors.Config{
 		Timeout: w.state.MirrorTimeout, Use: w.use, Down: w.downSessions, Replace: w.replaceSession, Continue: w.continueReplacing, Log: w.log,
+		Progress: w.progress,
 	})
 	w.repairs = mirrors.NewRepairer(mirrors.RepairConfig{
 		Sys: "/sys", Changed: func() { w.disks.Wake() }, Log: w.log,
@@ -28,6 +30,26 @@ func (w *worker) newMirrors() {
 			&mirrors.Members{Arrays: array.Paths{Sys: "/sys", Dev: "/dev"}, Sys: "/sys", Read: readSuperblock, Log: w.log},
 		},
 	})
+}
+
+// progress reads how far the commands of a session's disks are.
+func (w *worker) progress(sid uint32) (waiting int, done uint64, err error) {
+	if s := w.session(sid); s != nil {
+		return s.Progress()
+	}
+	return 0, 0, os.ErrNotExist
+}
+
+// session returns one of the worker's, by its id in the kernel; nil: there is none.
+func (w *worker) session(sid uint32) *recovery.KernelSession {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, s := range w.sessions {
+		if s.SID == sid {
+			return s
+		}
+	}
+	return nil
 }
 
 // repairMirrors takes members back until ctx ends. What an earlier worker had suspended goes on

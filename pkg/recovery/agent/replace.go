@@ -243,11 +243,7 @@ func (w *worker) reserved(sid uint32, r *Replacing) bool {
 const noValue = "(null)"
 
 // has reports whether a session is one of the worker's.
-func (w *worker) has(sid uint32) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return slices.ContainsFunc(w.sessions, func(s *recovery.KernelSession) bool { return s.SID == sid })
-}
+func (w *worker) has(sid uint32) bool { return w.session(sid) != nil }
 
 // downSessions lists the kernel's sessions that are not logged in.
 func (w *worker) downSessions() (down []uint32) {

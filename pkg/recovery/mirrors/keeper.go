@@ -27,6 +27,9 @@ type Config struct {
 	Use func(sid uint32, down []uint32) redundancy.Use
 	// Down reads from the kernel which sessions are not logged in, of all there are.
 	Down func() []uint32
+	// Progress reads how many commands of a session's disks are outstanding, and how many have
+	// completed; nil: not known.
+	Progress func(sid uint32) (waiting int, done uint64, err error)
 	// Replace ends a session and makes it anew, and returns the new one's id. Arrays are those
 	// that lose members. If it returns 0 without an error the session is logged in, or cannot
 	// be ended any more.
@@ -45,6 +48,7 @@ type Keeper struct {
 	down []uint32      // the sessions that were down at the last check; of Run
 	back time.Time     // when one of them was seen to be up again; of Run
 	told []uint32      // the sessions about which was logged why they are not ended; of Run
+	done samples       // of the commands of sessions that are up; of Run
 
 	mu       sync.Mutex // guards the rest; no call is made under it
 	sessions []recovery.Status
@@ -126,7 +130,10 @@ func (k *Keeper) check() time.Duration {
 		case !use.Covered(): // as with one disk: that the session is down is logged
 		case s.Passive:
 			k.tellPassive(s, use.Arrays)
-		case time.Since(k.back) >= k.cfg.Timeout: // a target may log in before its disks work
+		case time.Since(k.back) < k.cfg.Timeout: // a target may log in before its disks work
+		case !k.cfg.Use(s.SID, append(slices.Clone(down), k.stuck(all, s.SID)...)).Covered():
+			k.tellStuck(s, tried+age, use.Arrays)
+		default:
 			k.replace(s, s.Down+age, use.Arrays)
 			down = k.cfg.Down()
 			k.down = down

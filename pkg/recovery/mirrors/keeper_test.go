@@ -26,6 +26,9 @@ type rig struct {
 	member   map[uint32]bool      // it is one that is in sync
 	passive  bool
 	beside   string // what else is on the disk of session 2
+	waiting  int    // commands of session 1
+	done     uint64 // the same
+	works    bool   // one is done between two checks
 	replaced []uint32
 	at       []time.Duration // when
 	unended  error           // of Continue
@@ -40,7 +43,7 @@ func inTime(t *testing.T, timeout time.Duration, test func(r *rig)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		r := &rig{t: t, up: map[uint32]bool{1: true, 2: true, 3: true}, since: map[uint32]time.Time{}, member: map[uint32]bool{1: true, 2: true}, began: time.Now()}
-		r.keeper = New(Config{Timeout: timeout, Use: r.use, Down: r.down, Replace: r.replace, Continue: r.goOn, Log: r})
+		r.keeper = New(Config{Timeout: timeout, Use: r.use, Down: r.down, Replace: r.replace, Continue: r.goOn, Progress: r.progress, Log: r})
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() { defer close(ended); r.keeper.Run(ctx) }()
@@ -118,6 +121,18 @@ func (r *rig) replace(sid uint32, arrays []string) (uint32, error) {
 	return sid + 10, nil
 }
 
+func (r *rig) progress(sid uint32) (int, uint64, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case sid == 3: // of no array
+		return 1, 0, nil
+	case sid == 1 && r.works:
+		r.done++
+	}
+	return r.waiting, r.done, nil
+}
+
 func (r *rig) goOn() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -131,6 +146,13 @@ func (r *rig) Errorf(format string, args ...any) {
 }
 func (r *rig) Warnf(format string, args ...any) { r.Errorf(format, args...) }
 func (r *rig) Infof(format string, args ...any) { r.Errorf(format, args...) }
+
+// logged returns what was logged so far.
+func (r *rig) logged() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.log)
+}
 
 // ended checks which sessions were ended so far.
 func (r *rig) ended(what string, want ...uint32) {
@@ -235,6 +257,63 @@ func TestNotEnded(t *testing.T) {
 		r.set(2, false)
 		time.Sleep(time.Hour)
 		r.ended("never")
+	})
+}
+
+// A leg is kept while the commands of the other one wait and none completes, also where one did
+// long ago. That is logged once. It is ended when one completes, or none waits.
+func TestOtherLegIsStuck(t *testing.T) {
+	for name, change := range map[string]func(r *rig){
+		"one completes": func(r *rig) { r.done++ },
+		"none waits":    func(r *rig) { r.waiting = 0 },
+	} {
+		inTime(t, timeout, func(r *rig) {
+			r.mu.Lock()
+			r.waiting, r.done = 2, 70
+			r.mu.Unlock()
+			r.set(2, false)
+			time.Sleep(timeout + stuckLogged - recheck/2)
+			r.ended(name + ": the other leg is stuck")
+			if got := r.logged(); len(got) > 0 {
+				t.Errorf("%s: logged %q", name, got)
+			}
+			time.Sleep(time.Hour)
+			r.ended(name + ": for an hour")
+			want := "session 2 to iqn.t:2: not ended: the other disks of md0 do not complete any command: see the logs of their targets"
+			if got := r.logged(); !slices.Equal(got, []string{want}) {
+				t.Errorf("%s: logged %q", name, got)
+			}
+			r.mu.Lock()
+			change(r)
+			r.mu.Unlock()
+			time.Sleep(recheck)
+			r.ended(name, 2)
+		})
+	}
+}
+
+// A leg whose commands wait because it is busy is one that works, at the second check of an outage.
+func TestOtherLegIsBusy(t *testing.T) {
+	inTime(t, timeout, func(r *rig) {
+		r.mu.Lock()
+		r.waiting, r.works = 30, true
+		r.mu.Unlock()
+		r.set(2, false)
+		time.Sleep(timeout + recheck/2)
+		r.ended("whether the other leg works is not known")
+		time.Sleep(recheck)
+		r.ended("it does", 2)
+		r.mu.Lock()
+		r.member[2], r.works = true, false
+		r.mu.Unlock()
+		r.set(2, true)
+		time.Sleep(time.Hour)
+		r.mu.Lock()
+		r.done++
+		r.mu.Unlock()
+		r.set(2, false)
+		time.Sleep(timeout + time.Minute)
+		r.ended("a command completed long ago", 2)
 	})
 }
 
