@@ -74,15 +74,22 @@ func (ps *parser) applyOtherLines(boot int) {
 }
 
 // implyDHCP adds ip=dhcp where netroot= or DHCP names the target and no parameter gives an address,
-// as dracut does.
+// as dracut does, and for several NICs that paths are to use one line for each.
 func (ps *parser) implyDHCP() {
 	n := &ps.plan.Net
 	from := ps.plan.ByDHCP.From
 	if len(ps.netroots) > 0 {
 		from = ps.netroots[0].Name.From
 	}
-	if from != "" && len(n.IP) == 0 && !n.Address.Given() {
-		n.IP = []Value[IP]{{IP{Methods: []Method{DHCP}}, from + " without ip="}}
+	if from == "" || len(n.IP) > 0 || n.Address.Given() {
+		return
+	}
+	from += " without ip="
+	for _, nic := range ps.namedNICs() {
+		n.IP = append(n.IP, Value[IP]{IP{Methods: []Method{DHCP}, Device: nic.Name, MAC: nic.MAC}, from})
+	}
+	if len(n.IP) < 2 {
+		n.IP = []Value[IP]{{IP{Methods: []Method{DHCP}}, from}}
 	}
 }
 
@@ -162,8 +169,10 @@ func (ps *parser) bootNIC() Value[string] {
 }
 
 // isForNIC reports whether a line is for the NIC of a name or MAC.
-func (ps *parser) isForNIC(ip IP, dev string) bool {
-	return dev == ip.Device || dev == ip.MAC || ip.Device != "" && dev == ps.plan.Net.macOf(ip.Device)
+func (ps *parser) isForNIC(ip IP, dev string) bool { return ps.plan.Net.isForNIC(ip, dev) }
+
+func (n *Net) isForNIC(ip IP, dev string) bool {
+	return dev == ip.Device || dev == ip.MAC || ip.Device != "" && dev == n.macOf(ip.Device)
 }
 
 // applyLine fills from a static line what no other parameter gave.

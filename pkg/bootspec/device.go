@@ -24,13 +24,16 @@ const (
 	ByID                  // /dev/disk/by-id/scsi-... or wwn-0x...
 	ByVolume              // /dev/VG/LV, /dev/mapper/VG-LV: a logical volume
 	ByArray               // /dev/md127, /dev/md/NAME, /dev/disk/by-id/md-...: an md array, see Array
+	ByMap                 // /dev/mapper/WWID, /dev/disk/by-id/dm-uuid-mpath-WWID: the multipath map of that WWID, or the disk that has it if there is no map
+	ByOnlyMap             // /dev/mapper/mpatha: the multipath map, or the disk if there is no map; only if there is one of them: the name is assigned in the root
 )
 
 // Device names the device that root is on.
 type Device struct {
 	By By
 	// Text is the UUID in lower case, the label, the name of the link below by-id, the target's
-	// name, the node's, that in the device mapper, or an array's below /dev, depending on By.
+	// name, the node's, that in the device mapper, an array's below /dev, the WWID, or mpatha,
+	// depending on By.
 	Text string
 	// Disk counts the disks of the iSCSI sessions, from 0.
 	Disk int
@@ -46,7 +49,7 @@ type Device struct {
 }
 
 // deviceForms are for messages.
-const deviceForms = "/dev/sdXN, where X counts the iSCSI disks, UUID=, LABEL=, PARTUUID=, PARTLABEL=, MAJ:MIN, a name below /dev/disk/, /dev/VG/LV, or /dev/md/NAME"
+const deviceForms = "/dev/sdXN, where X counts the iSCSI disks, UUID=, LABEL=, PARTUUID=, PARTLABEL=, MAJ:MIN, a name below /dev/disk/, /dev/VG/LV, /dev/md/NAME, or /dev/mapper/WWID-partN"
 
 // maxPartition is the largest partition number (block/partitions/check.h: DISK_MAX_PARTS).
 const maxPartition = 255
@@ -71,7 +74,7 @@ func ParseDevice(s string) (d Device, ok bool) {
 			return t.parse(unescape(unquote(v)))
 		}
 		if v, ok := strings.CutPrefix(s, t.link); ok {
-			return t.parse(unescape(v))
+			return t.parse(unescape(linkOfMap(v)))
 		}
 	}
 	if v, ok := strings.CutPrefix(s, "/dev/disk/by-path/"); ok {
@@ -206,6 +209,12 @@ func parseID(s string) (Device, bool) {
 	if strings.HasPrefix(s, "md-") {
 		return parseArrayID(s)
 	}
+	if name, ok := strings.CutPrefix(s, mapByName); ok {
+		return parseVolume("mapper/" + name)
+	}
+	if uuid, ok := strings.CutPrefix(s, mapByUUID); ok {
+		return parseMapID(uuid)
+	}
 	s, part, ok := cutPartition(s)
 	known := strings.HasPrefix(s, "scsi-") || strings.HasPrefix(s, "wwn-0x")
 	odd := strings.ContainsFunc(s, func(c rune) bool { return c <= ' ' || c >= 0x7f || c == '"' || c == '/' })
@@ -325,6 +334,8 @@ func (d Device) String() string {
 		return "/dev/" + d.Text + link
 	case ByVolume:
 		return "/dev/mapper/" + d.Text
+	case ByMap, ByOnlyMap:
+		return d.mapName()
 	}
 	return "/dev/sd" + letters(d.Disk) + part
 }

@@ -60,12 +60,15 @@ func (p Plan) Settings() []Setting {
 	addValue(s, "target named by DHCP", p.ByDHCP)
 	for _, t := range p.Targets {
 		t.addTo(s)
+		p.addPaths(s, &t)
 	}
+	p.addMultipath(s)
 	addValue(s, "CHAP hashes", p.Login.Algorithms)
 	addValue(s, "short CHAP secrets are refused", p.Login.StrictCHAP)
 	addValue(s, "header digest", p.Login.HeaderDigest)
 	addValue(s, "data digest", p.Login.DataDigest)
 	p.Login.Timers.addTo(s)
+	p.addPathTimers(s)
 	p.Root.addTo(s)
 	s.add("init", p.Init.V, p.Init.From)
 	p.Policy.addTo(s)
@@ -125,6 +128,9 @@ func (t Target) addTo(s *settingList) {
 
 func (r Root) addTo(s *settingList) {
 	addValue(s, "root", r.Device)
+	if d := r.Device.V; r.Device.Given() && d.By == ByOnlyMap {
+		s.add("root's multipath map", "the only one: the name "+d.Text+" is assigned in the root", r.Device.From)
+	}
 	addAll(s, "root fallback", r.Fallbacks)
 	addValue(s, "root on any disk", r.AnyDisk)
 	r.addVolumes(s)

@@ -21,6 +21,8 @@ type NetFacts struct {
 	Gateway netip.Addr // zero if there is no default route
 	// Networks are reached without a gateway, in addition to that of Address.
 	Networks []netip.Prefix
+	// Links are the interfaces that have addresses, each with its own networks.
+	Links []LinkFacts
 	// Nameservers are the network's; those of the command line come before them.
 	Nameservers []netip.Addr
 	// RootPath is DHCP's option 17, any bytes; empty if there was none.
@@ -33,6 +35,13 @@ type NetFacts struct {
 	Server netip.Addr
 }
 
+// LinkFacts are an interface and the networks on its link.
+type LinkFacts struct {
+	Name     string
+	MAC      string // as in NetFacts; empty if it is not known
+	Networks []netip.Prefix
+}
+
 // LeaseFacts returns the facts in leases. The first is that of the boot; the others fill in what it
 // lacks.
 func LeaseFacts(leases ...dhcp.Lease) NetFacts {
@@ -43,6 +52,7 @@ func LeaseFacts(leases ...dhcp.Lease) NetFacts {
 		} else if l.Address.IsValid() {
 			f.Networks = append(f.Networks, l.Address.Masked())
 		}
+		f.addLink(l)
 		if !f.Gateway.IsValid() {
 			f.Gateway = l.Gateway()
 		}

@@ -32,7 +32,7 @@ func (ps *parser) fromFirmware(t *ibft.Table) {
 	if !p.Initiator.Given() || isDefault(p.Initiator.From) && !refused {
 		ps.firmwareInitiator(t.Initiator.Name)
 	}
-	targets := firmwareTargets(t)
+	targets := ps.firmwareOrderOfTargets(t)
 	wanted := (requested || !p.named()) && !refused && len(targets) > 0
 	if wanted {
 		ps.firmwareTargets(t, targets)
@@ -41,6 +41,7 @@ func (ps *parser) fromFirmware(t *ibft.Table) {
 	if ps.firmwareLines() || wanted {
 		ps.firmwareNICs(t, targets)
 	}
+	ps.dropFirmwareNICs()
 }
 
 // firmwareInitiator uses the table's initiator name.
@@ -60,9 +61,10 @@ func (p *Plan) named() bool {
 	return slices.ContainsFunc(p.Targets, func(t Target) bool { return t.Name.Given() && !isDefault(t.Name.From) })
 }
 
-// firmwareTargets returns the indexes of the targets to log in to: those that the firmware booted
-// by come first. A target that is only a failover for the first is left out.
-func firmwareTargets(t *ibft.Table) []int {
+// firmwareOrderOfTargets returns the indexes of the targets to log in to: those that the firmware
+// booted by come first. A target that is only a failover for the first is left out, unless it has
+// the same name, or all are to be paths.
+func (ps *parser) firmwareOrderOfTargets(t *ibft.Table) []int {
 	var order []int
 	for i := range t.Targets {
 		order = append(order, i)
@@ -70,8 +72,13 @@ func firmwareTargets(t *ibft.Table) []int {
 	slices.SortStableFunc(order, func(a, b int) int {
 		return btoi(t.Targets[b].Flags.Booted()) - btoi(t.Targets[a].Flags.Booted())
 	})
-	if t.Failover && len(order) > 1 {
-		order = order[:1]
+	on := ps.plan.Multipath.On
+	one := on.Given() && !on.V
+	if t.Failover && len(order) > 1 && (one || !on.V && !ps.allNICs.V) {
+		first := order[0]
+		order = slices.DeleteFunc(order, func(i int) bool {
+			return i != first && (one || !strings.EqualFold(t.Targets[i].Name, t.Targets[first].Name))
+		})
 	}
 	return order[:min(len(order), maxTargets)]
 }
@@ -102,6 +109,9 @@ func (ps *parser) firmwareTargets(t *ibft.Table, order []int) {
 			Group:   withoutDefault(common.Group),
 			CHAP:    firmwareCHAP(g, from),
 		}
+		if nic, ok := firmwarePathNIC(t, g); ok {
+			out.PortalNICs = []Value[NIC]{{nic, from}}
+		}
 		if out.Portals[0].V.Port == 0 {
 			out.Portals[0].V.Port = DefaultPort
 		}
@@ -109,7 +119,10 @@ func (ps *parser) firmwareTargets(t *ibft.Table, order []int) {
 			out.CHAP = common.CHAP
 		}
 		if len(order) == 1 && len(common.Portals) > 0 && !isDefault(common.Portals[0].From) {
-			out.Portals = common.Portals
+			out.Portals, out.PortalNICs = common.Portals, nil
+		}
+		if len(order) > 1 && ps.allNICs.V {
+			out.Multipath = ps.allNICs
 		}
 		if g.Flags&(ibft.RADIUS|ibft.ReverseRAD) != 0 {
 			ps.warnf("%s requests CHAP by RADIUS, which is not supported: the secrets that are given are used", from)

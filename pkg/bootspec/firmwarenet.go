@@ -226,7 +226,7 @@ func (f *firmwareNet) identify(ip *IP, i int, from string) {
 	if nic.VLAN == 0 {
 		return
 	}
-	name := fmt.Sprintf("ibft%d.%d", i, nic.VLAN)
+	name := firmwareVLAN(i, nic)
 	n := &f.ps.plan.Net
 	n.VLANs = append(n.VLANs, Value[VLAN]{VLAN{name, cmp.Or(ip.MAC, ip.Device), nic.VLAN}, from})
 	ip.Device, ip.MAC = name, ""
@@ -260,7 +260,7 @@ func (ps *parser) firmwareOrder(t *ibft.Table, targets []int) []int {
 		}
 	}
 	for i, nic := range t.NICs {
-		if nic.Flags.Booted() || ps.multipath {
+		if nic.Flags.Booted() || ps.allNICs.V {
 			add(i)
 		}
 	}
@@ -274,3 +274,37 @@ func (ps *parser) firmwareOrder(t *ibft.Table, targets []int) []int {
 
 // ofFirmware reports whether a line is from the iBFT.
 func ofFirmware(v Value[IP]) bool { return strings.HasPrefix(v.From, "iBFT ") }
+
+// firmwareVLAN is the name of the VLAN of the table's i-th NIC.
+func firmwareVLAN(i int, nic *ibft.NIC) string { return fmt.Sprintf("ibft%d.%d", i, nic.VLAN) }
+
+// firmwarePathNIC returns the NIC by which the table's target is reached, ok false if the table has
+// no name for it.
+func firmwarePathNIC(t *ibft.Table, target ibft.Target) (NIC, bool) {
+	for i := range t.NICs {
+		nic := &t.NICs[i]
+		switch {
+		case nic.Index != target.NIC:
+		case nic.VLAN != 0:
+			return NIC{Name: firmwareVLAN(i, nic)}, true
+		case nic.MAC != [6]byte{}:
+			return NIC{MAC: nic.HardwareAddr()}, true
+		}
+	}
+	return NIC{}, false
+}
+
+// dropFirmwareNICs drops the NICs of the table's targets that have no line: other parameters have
+// replaced the table's addresses, and the kernel chooses the NIC.
+func (ps *parser) dropFirmwareNICs() {
+	n := &ps.plan.Net
+	for i := range ps.plan.Targets {
+		t := &ps.plan.Targets[i]
+		for j, nic := range t.PortalNICs {
+			has := func(v Value[IP]) bool { return configures(v) && n.isForNIC(v.V, nic.V.String()) }
+			if strings.HasPrefix(nic.From, "iBFT ") && !slices.ContainsFunc(n.IP, has) {
+				t.PortalNICs[j] = Value[NIC]{}
+			}
+		}
+	}
+}

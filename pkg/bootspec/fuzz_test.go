@@ -230,6 +230,7 @@ func FuzzDevice(f *testing.F) {
 	for _, name := range []string{
 		"/dev/sda2", "/dev/vda2", "8:2", "0802", "UUID=ABCD-EF01", `LABEL="my root"`, `LABEL=a\x20b\xff`, "PARTUUID=15c51007-01/PARTNROFF=4", "PARTLABEL=x",
 		"/dev/disk/by-path/ip-2001:db8::1:860-iscsi-iqn.x-lun-0x4100000000000000-part2", "/dev/disk/by-id/wwn-0x5001020304050607-part3", "block:/dev/disk/by-uuid/1",
+		"/dev/mapper/35001020304050607p2", "/dev/disk/by-id/dm-uuid-part2-mpath-1LIO-ORG_disk0", "/dev/mapper/mpathap2", "/dev/disk/by-label/dm-mpath-root",
 	} {
 		f.Add(name)
 	}
@@ -241,7 +242,7 @@ func FuzzDevice(f *testing.F) {
 		if again, ok := bootspec.ParseDevice(d.String()); !ok || again != d {
 			t.Errorf("%q is %+v, which prints as %q and is read as %+v, %v", name, d, d, again, ok)
 		}
-		if d.Partition < 0 || d.Partition > 255 || d.Offset < -255 || d.Offset > 255 || d.By < bootspec.BySession || d.By > bootspec.ByVolume {
+		if d.Partition < 0 || d.Partition > 255 || d.Offset < -255 || d.Offset > 255 || d.By < bootspec.BySession || d.By > bootspec.ByOnlyMap {
 			t.Errorf("%q is %+v", name, d)
 		}
 	})

@@ -1,8 +1,11 @@
 package bootspec
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
-// merge joins the numbered targets with those of netroot=: one session for each name. Values of a
+// merge joins the numbered targets with those of netroot=: one target for each name. Values of a
 // target without a name apply to those of netroot= without such a value.
 func (ps *parser) merge(numbered []Target) []Target {
 	roots := ps.chosenRoots(numbered)
@@ -85,16 +88,14 @@ func orElse[T any](v, other Value[T]) Value[T] {
 	return other
 }
 
-// joinTarget adds the values of another parameter for the same target, such as one more portal of
-// its session.
+// joinTarget adds the values of another parameter for the same target. As in dracut each makes a
+// session of its own: if it has another portal, or another NIC, they are paths.
 func (ps *parser) joinTarget(dst *Target, t Target) {
-	for _, p := range t.Portals {
-		known := false
-		for _, have := range dst.Portals {
-			known = known || have.V == p.V
-		}
-		if !known && len(dst.Portals) < maxPortals {
-			dst.Portals = append(dst.Portals, p)
+	for i, p := range t.Portals {
+		nic := t.portalNIC(i)
+		if len(dst.Portals) < maxPortals && !dst.hasPortal(p.V, nic) {
+			dst.addPortal(p, nic)
+			dst.Multipath = orElse(dst.Multipath, Value[bool]{true, p.From})
 		}
 	}
 	if dst.LUN.Given() && t.LUN.Given() && dst.LUN.V != t.LUN.V {
@@ -103,5 +104,32 @@ func (ps *parser) joinTarget(dst *Target, t Target) {
 	dst.LUN, dst.Group = orElse(dst.LUN, t.LUN), orElse(dst.Group, t.Group)
 	if !dst.CHAP.Given() {
 		dst.CHAP = t.CHAP
+	}
+}
+
+// portalNIC is the NIC for the i-th portal; not given: none is named.
+func (t *Target) portalNIC(i int) (nic Value[NIC]) {
+	if i < len(t.PortalNICs) {
+		nic = t.PortalNICs[i]
+	}
+	return nic
+}
+
+// hasPortal reports whether the target has a portal, by that NIC if one is named.
+func (t *Target) hasPortal(p Portal, nic Value[NIC]) bool {
+	for i, have := range t.Portals {
+		if have.V == p && (!nic.Given() || t.portalNIC(i).V == nic.V) {
+			return true
+		}
+	}
+	return false
+}
+
+// addPortal adds a portal and its NIC.
+func (t *Target) addPortal(p Value[Portal], nic Value[NIC]) {
+	t.Portals = append(t.Portals, p)
+	if nic.Given() {
+		t.PortalNICs = append(slices.Clip(t.PortalNICs), make([]Value[NIC], len(t.Portals)-len(t.PortalNICs))...)
+		t.PortalNICs[len(t.Portals)-1] = nic
 	}
 }

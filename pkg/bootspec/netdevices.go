@@ -231,13 +231,19 @@ func (n Net) lowerNICs(name string, depth int) []string {
 	return out
 }
 
-// Scopes returns the zones, which are names of NICs, in the addresses of portals: fe80::1%eth0.
-func (p Plan) Scopes() []string {
+// PathNICs returns the names of NICs by which targets are reached: those of paths, and the zones in
+// the addresses of portals: fe80::1%eth0.
+func (p Plan) PathNICs() []string {
 	var out []string
+	p.eachPathNIC(func(nic *NIC, _ string) {
+		if nic.Name != "" && !p.Net.creates(nic.Name) {
+			out = appendNew(out, nic.Name)
+		}
+	})
 	for _, t := range p.Targets {
 		for _, v := range t.Portals {
 			if addr, ok := v.V.Addr(); ok && addr.Zone() != "" {
-				out = append(out, addr.Zone())
+				out = appendNew(out, addr.Zone())
 			}
 		}
 	}

@@ -66,7 +66,7 @@ func TestMTUOfAnyNIC(t *testing.T) {
 
 func TestScopes(t *testing.T) {
 	p, err := parse("iscsi_i=iqn.x:m iscsi_t=iqn.x:s iscsi_a=[fe80::1%eth0]:3260,10.1.1.180 ip=link6")
-	if got := p.Scopes(); err != nil || !slices.Equal(got, []string{"eth0"}) {
+	if got := p.PathNICs(); err != nil || !slices.Equal(got, []string{"eth0"}) {
 		t.Errorf("%q, %v", got, err)
 	}
 }

@@ -233,6 +233,9 @@ func (ps *parser) addNetRoot(p cmdline.Param, text string) error {
 	d := draft{key: p.Key, given: true}
 	d.Name = Value[string]{r.Name, from}
 	d.Portals = []Value[Portal]{{r.Portal, from}}
+	if nic, ok := readPathNIC(r.Device); ok {
+		d.PortalNICs = []Value[NIC]{{nic, from}}
+	}
 	if r.HasLUN {
 		d.LUN = Value[iscsi.LUN]{r.LUN, from}
 	}

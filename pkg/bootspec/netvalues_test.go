@@ -130,8 +130,8 @@ var netGoods = []good{
 		p.Net.Interface = from("eth1", source)
 		p.Targets = []bootspec.Target{{
 			Name: from("iqn.x:y", source), LUN: from(iscsi.LUN(10<<48), source),
-			Portals: []bootspec.Value[bootspec.Portal]{from(bootspec.Portal{Host: "2001:db8::1", Port: 3261}, source)},
-			CHAP:    bootspec.CHAP{User: from("u", source), Secret: from(iscsi.NewSecret([]byte("sesame-open-12")), source)},
+			Portals: []bootspec.Value[bootspec.Portal]{from(bootspec.Portal{Host: "2001:db8::1", Port: 3261}, source)}, PortalNICs: []bootspec.Value[bootspec.NIC]{from(bootspec.NIC{Name: "eth1"}, source)},
+			CHAP: bootspec.CHAP{User: from("u", source), Secret: from(iscsi.NewSecret([]byte("sesame-open-12")), source)},
 		}}
 		p.Warnings = []string{"all users of this machine can read the secret in " + source + " in /proc/cmdline: put it into /etc/iscsiroot/credentials in the image, mode 0600"}
 	}},

@@ -52,20 +52,41 @@ func (ps *parser) nameBootNIC() {
 			ip.MAC, ip.Device = ip.Device, ""
 		}
 	}
+	ps.plan.eachPathNIC(func(nic *NIC, _ string) {
+		if n.isBootNIC(nic.Name) {
+			*nic = NIC{MAC: ps.boot.V}
+		}
+	})
+}
+
+// eachPathNIC calls f for every NIC that a parameter names for paths.
+func (p *Plan) eachPathNIC(f func(nic *NIC, from string)) {
+	each := func(list []Value[NIC]) {
+		for i := range list {
+			f(&list[i].V, list[i].From)
+		}
+	}
+	each(p.Multipath.NICs)
+	for i := range p.Targets {
+		each(p.Targets[i].PortalNICs)
+	}
 }
 
 // checkBootNIC returns an error for each parameter that names BOOTIF without a MAC.
-func (n *Net) checkBootNIC() error {
+func (p *Plan) checkBootNIC() error {
 	var errs []error
 	reported := ""
+	n := &p.Net
 	active := *n
 	active.IP = slices.DeleteFunc(slices.Clone(n.IP), func(v Value[IP]) bool { return v.V.Methods[0] == Off })
-	active.eachNIC(func(nic *string, from string) {
+	check := func(nic *string, from string) {
 		if n.isBootNIC(*nic) && from != reported {
 			reported = from
 			errs = append(errs, &BootNICError{from})
 		}
-	})
+	}
+	active.eachNIC(check)
+	p.eachPathNIC(func(nic *NIC, from string) { check(&nic.Name, from) })
 	return errors.Join(errs...)
 }
 

@@ -56,13 +56,14 @@ func ParseWith(line cmdline.Line, table *ibft.Table) (Plan, error) {
 	ps.nameBootNIC()
 	ps.fromFirmware(table)
 	ps.network()
+	ps.multipathPlan()
 	ps.checkTimers()
 	ps.plan.Warnings = append(ps.plan.Warnings, ps.plan.warnFirmware()...)
 	ps.ignoreProtocols()
 	ps.dropByDHCP()
 	ps.warnUnsupported()
 	ps.warnRAMDisk()
-	return ps.plan, errors.Join(append(ps.faults.errors(), ps.plan.Net.checkBootNIC(), ps.checkNodes())...)
+	return ps.plan, errors.Join(append(ps.faults.errors(), ps.plan.checkBootNIC(), ps.checkNodes())...)
 }
 
 // words reads a line word by word and reports the outcome of each.
@@ -122,7 +123,7 @@ type parser struct {
 	tooManyLines bool          // there were too many lines of ip=
 	mask         Value[string] // netmask=
 	mtuGiven     Value[int]    // mtu=
-	multipath    bool          // rd.iscsi.mp
+	allNICs      Value[bool]   // rd.iscsi.mp
 }
 
 // target returns the target that the parameter is for.
@@ -170,7 +171,7 @@ func (p Plan) Preview(facts NetFacts) (Plan, []string, error) {
 	if open := p.leftToDHCP(); len(open) > 0 {
 		return p, append(factWarnings, open...), nil
 	}
-	spec, warnings, err := p.resolve(NetFacts{Interface: facts.Interface, MAC: facts.MAC, Address: facts.Address, Gateway: facts.Gateway, Networks: facts.Networks})
+	spec, warnings, err := p.resolve(NetFacts{Interface: facts.Interface, MAC: facts.MAC, Address: facts.Address, Gateway: facts.Gateway, Networks: facts.Networks, Links: facts.Links})
 	for _, short := range ShortSecrets(spec.Targets, nil) { // during the boot the login warns of them
 		warnings = append(warnings, short.String())
 	}
@@ -195,10 +196,13 @@ func (p Plan) resolve(facts NetFacts) (Spec, []string, error) {
 	warnings = slices.Concat(factWarnings, p.Net.ignoredTimeouts(), warnings)
 	p.Targets = targets
 	targets = p.Sessions()
+	p.MarkUnused(targets, facts)
 	for i := range targets {
 		targets[i].Portals = slices.Clone(targets[i].Portals)
 		for j := range targets[i].Portals {
-			warnings = append(warnings, p.Net.resolvePortal(&targets[i].Portals[j].V, facts)...)
+			for _, w := range p.resolvePortal(&targets[i], j, facts) {
+				warnings = appendNew(warnings, w)
+			}
 		}
 	}
 	var servers []netip.Addr
@@ -226,18 +230,21 @@ func (p Plan) resolve(facts NetFacts) (Spec, []string, error) {
 	return spec, warnings, nil
 }
 
-// resolvePortal warns of an address that cannot be reached, and adds the boot's NIC as the zone of
-// a link-local one.
-func (n Net) resolvePortal(portal *Portal, facts NetFacts) []string {
+// resolvePortal warns of an address that cannot be reached, and adds the NIC of the path or of the
+// boot as the zone of a link-local one.
+func (p Plan) resolvePortal(t *Target, i int, facts NetFacts) []string {
+	portal, n := &t.Portals[i].V, p.Net
 	addr, ok := portal.Addr()
 	switch {
 	case !ok || addr.IsLoopback() || !facts.Address.IsValid():
 		return nil
 	case addr.IsLinkLocalUnicast():
 		// It is on the link with any mask.
-		if addr.Is6() && addr.Zone() == "" && facts.Interface != "" {
-			portal.Host = addr.WithZone(facts.Interface).String()
+		if nic := facts.nameOf(t.NIC); addr.Is6() && addr.Zone() == "" && nic != "" {
+			portal.Host = addr.WithZone(nic).String()
 		}
+		return nil
+	case t.Multipath.V && p.mayReach(addr, facts):
 		return nil
 	case facts.Address.Contains(addr) || facts.Gateway.IsValid() || contains(facts.Networks, addr) || n.routed(addr):
 		return nil

@@ -9,7 +9,7 @@ import (
 )
 
 func (ps *parser) firmwareAll(p cmdline.Param) error {
-	ps.multipath = !off(p.Value)
+	set(ps, &ps.allNICs, !off(p.Value), p)
 	return nil
 }
 

@@ -24,7 +24,7 @@ func (p Parameter) Names() []string { return append([]string{p.Key}, p.Aliases..
 // Table lists every parameter that Parse reads, by topic. iscsiroot-parameters(7) shows them in
 // another order.
 func Table() []Parameter {
-	return slices.Concat(machineParameters(), netParameters(), targetParameters(), dracutParameters(), loginParameters(), rootParameters(), policyParameters())
+	return slices.Concat(machineParameters(), netParameters(), targetParameters(), dracutParameters(), loginParameters(), multipathParameters(), rootParameters(), policyParameters())
 }
 
 func aliases(names ...string) []string { return names }
@@ -86,12 +86,12 @@ func netParameters() []Parameter {
 // targetParameters.
 func dracutParameters() []Parameter {
 	return []Parameter{
-		{"netroot", nil, "[iscsi:HOST:PROTOCOL:PORT:LUN:TARGET]", "target in dracut's form, with USER:SECRET@ before the host if needed; the LUN is decimal; iscsi alone: the target in the firmware's iBFT; dhcp: the target in DHCP's root path; may be repeated", (*parser).netroot},
+		{"netroot", nil, "[iscsi:HOST:PROTOCOL:PORT:LUN:TARGET]", "target in dracut's form, with USER:SECRET@ before the host if needed; the LUN is decimal; iscsi alone: the target in the firmware's iBFT; dhcp: the target in DHCP's root path; may be repeated: the same target at another portal is another path", (*parser).netroot},
 		{"iscsiroot", nil, "HOST:PROTOCOL:PORT:LUN:TARGET", "old name of netroot=", (*parser).iscsiroot},
 		{"rd.iscsi.firmware", aliases("iscsi_firmware", "iscsi_auto", "ISCSI_AUTO"), "[0]", "log in to the targets in the firmware's iBFT; 0: do not log in to them, even if no other source names a target", (*parser).firmware},
 		{"iscsi_noibft", nil, "[0]", "genkernel's name for rd.iscsi.firmware=0", (*parser).noFirmware},
 		{"rd.iscsi.ibft", nil, "[0]", "use the addresses in the firmware's iBFT", (*parser).firmwareNet},
-		{"rd.iscsi.mp", nil, "[0]", "use all NICs in the iBFT, not only those that the firmware booted by", (*parser).firmwareAll},
+		{"rd.iscsi.mp", nil, "[0]", "use all NICs in the iBFT, not only those that the firmware booted by, and if it has several targets, log in to all as paths of multipath maps", (*parser).firmwareAll},
 		{"rd.iscsi.param", aliases("iscsi_param"), "NAME=VALUE", "setting of open-iscsi's iscsid.conf; supported are node.conn[0].iscsi.HeaderDigest and DataDigest, node.session.auth.chap_algs, node.session.timeo.replacement_timeout, and node.conn[0].timeo.noop_out_interval and noop_out_timeout", (*parser).setting},
 		{"rd.iscsi.login_retry_max", nil, "[N]", "accepted for compatibility, ignored: rd.timeout= limits how long a login is retried", (*parser).retries},
 		{"rd.iscsi.waitnet", nil, "[0]", "accepted for compatibility, ignored", (*parser).accept},
@@ -108,17 +108,27 @@ func loginParameters() []Parameter {
 		{"iscsi_chap_strict", aliases("rd.iscsiroot.chap_strict"), "[0]", "refuse CHAP secrets shorter than 12 bytes (96 bits, RFC 7143 9.2.1); without it a warning is logged", (*parser).strictCHAP},
 		{"iscsi_header_digest", aliases("rd.iscsiroot.header_digest"), "none|accept|prefer|require", "CRC32C over the headers of PDUs: accept (default) offers None, then CRC32C, so that a target can require it", (*parser).headerDigest},
 		{"iscsi_data_digest", aliases("rd.iscsiroot.data_digest"), "none|accept|prefer|require", "CRC32C over the data of PDUs: accept (default) offers None, then CRC32C, so that a target can require it", (*parser).dataDigest},
-		{"iscsi_recovery_tmo", aliases("rd.iscsiroot.recovery_tmo"), "SECONDS", "how long the kernel queues I/O while a session is down before the I/O fails (default 86400, a day); 0: I/O fails immediately; -1: I/O never fails", (*parser).recoveryTimeout},
+		{"iscsi_recovery_tmo", aliases("rd.iscsiroot.recovery_tmo"), "SECONDS", "how long the kernel queues I/O while a session is down before the I/O fails (default 86400, a day), or while a multipath map has no path that works; 0: I/O fails immediately; -1: I/O never fails", (*parser).recoveryTimeout},
 		{"iscsi_mirror_tmo", aliases("rd.iscsiroot.mirror_tmo"), "SECONDS", "how long a session is down before it is ended, so that a mirror or RAID with enough members left goes on without its disks (default 10); 0: never", (*parser).mirrorTimeout},
-		{"iscsi_nop_interval", aliases("rd.iscsiroot.nop_interval"), "SECONDS", "how long a connection is idle before the kernel sends a NOP-Out to the target (default 15); 0: no NOP-Out is sent", (*parser).pingInterval},
-		{"iscsi_nop_timeout", aliases("rd.iscsiroot.nop_timeout"), "SECONDS", "how long the kernel waits for the answer to a NOP-Out before the connection is dropped and the session is recovered (default 30); 0: no NOP-Out is sent", (*parser).pingTimeout},
+		{"iscsi_nop_interval", aliases("rd.iscsiroot.nop_interval"), "SECONDS", "how long a connection is idle before the kernel sends a NOP-Out to the target (default 15, on paths of multipath maps 2); 0: no NOP-Out is sent", (*parser).pingInterval},
+		{"iscsi_nop_timeout", aliases("rd.iscsiroot.nop_timeout"), "SECONDS", "how long the kernel waits for the answer to a NOP-Out before the connection is dropped and the session is recovered (default 30, on paths of multipath maps 3); 0: no NOP-Out is sent", (*parser).pingTimeout},
+	}
+}
+
+// multipathParameters select which sessions are paths to the same disks.
+func multipathParameters() []Parameter {
+	return []Parameter{
+		{"iscsi_multipath", aliases("rd.iscsiroot.multipath"), "[0|NIC,NIC|WWID]", "make a session for each portal of each target, from each NIC that ip= names or that is listed here by name or MAC, and a multipath map of their disks; a WWID in the list joins the disks that have it also where they are of targets of different names and it does not tell that they are the same; 0: one session to each target, and no maps; without it there are maps where netroot= or the iBFT names a target several times, and where the disks of several targets are the same LUN", (*parser).multipath},
+		{"mpath.wwid", nil, "WWID", "join the disks of this WWID as in iscsi_multipath=WWID, and make no more sessions; may be repeated", (*parser).wwid},
+		{"rd.multipath", aliases("multipath", "mpath", "domultipath"), "[0]", "0, off, no: same as iscsi_multipath=0; other values are accepted for compatibility and make no more sessions: disks of several sessions are joined without them", (*parser).otherMultipath},
+		{"nompath", nil, "[0]", "same as iscsi_multipath=0", (*parser).noMultipath},
 	}
 }
 
 // rootParameters select root and how it is mounted.
 func rootParameters() []Parameter {
 	return []Parameter{
-		{"root", aliases("real_root", "rootdev"), "DEVICE", "root device on a disk of the iSCSI sessions: /dev/sdXN, where X counts these disks only, UUID=, LABEL=, PARTUUID=[/PARTNROFF=], PARTLABEL=, MAJ:MIN, /dev/disk/by-*/..., the logical volume /dev/VG/LV or /dev/mapper/VG-LV, or the md array /dev/md/NAME or one of its partitions; or the target as in netroot=, or dhcp; default: /dev/sda2, then the first partition, whole LUN, md array or logical volume that holds a file system with an init", (*parser).root},
+		{"root", aliases("real_root", "rootdev"), "DEVICE", "root device on a disk of the iSCSI sessions: /dev/sdXN, where X counts these disks only, UUID=, LABEL=, PARTUUID=[/PARTNROFF=], PARTLABEL=, MAJ:MIN, /dev/disk/by-*/..., the logical volume /dev/VG/LV or /dev/mapper/VG-LV, the md array /dev/md/NAME or one of its partitions, or the multipath map /dev/mapper/WWID or its partition /dev/mapper/WWID-partN; or the target as in netroot=, or dhcp; default: /dev/sda2, then the first partition, whole LUN, md array or logical volume that holds a file system with an init", (*parser).root},
 		{"rootfallback", nil, "DEVICE", "root device to use if root= was not found in time; may be repeated", (*parser).fallback},
 		{"rd.root.any", nil, "[0]", "search local disks for root as well", (*parser).anyDisk},
 		{"rd.lvm.lv", aliases("rd_LVM_LV"), "VG/LV", "look for root in this logical volume, and in no other that is not named; may be repeated; a volume that root= names is found without it", (*parser).lvmName},

@@ -105,7 +105,7 @@ func (v *Vocabulary) suggestions(key string) []string {
 }
 
 // notMisspelled returns words of other programs that are similar to a parameter's name.
-func notMisspelled() []string { return []string{"boot_delay"} }
+func notMisspelled() []string { return []string{"boot_delay", "nopat"} }
 
 // sameSpace reports whether a key may be a mistyped name. MODULE.PARAMETER, such as drm.debug, is
 // not: either the part before the dot is right, or the part after it begins with iscsi.

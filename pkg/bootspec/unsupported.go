@@ -25,7 +25,6 @@ lvm | settings of LVM | the defaults apply | rd.lvm.* rd_LVM_*
 md | settings of md arrays | arrays are found by their superblocks | rd.md.* part partitionable
 dmraid | a RAID of the firmware | | !rd_NO_DM !nodmraid rd.dm rd.dm.* rd_DM_UUID dodmraid
 luks | LUKS | | !rd_NO_LUKS !noluks rd.luks rd.luks.* luks luks.* rd_LUKS_* cryptdevice cryptkey crypto cryptopts cryptroot cryptdm cryptheader cryptoffset cryptdiscards crypt_* root_key* root_header* root_trim swap_key* swap_header* keyctl_*
-multipath | multipath | | !nompath rd.multipath multipath mpath domultipath
 bcache | bcache | | dobcache rd.bcache
 stratis | Stratis | | stratis.rootfs.*
 verity | dm-verity | | roothash usrhash systemd.verity rd.systemd.verity systemd.verity_* verity.* dm-verity-*
@@ -71,9 +70,8 @@ http: https: ftp: tftp: | an image of a server | protocol
 live: | a live system in an image file
 gpt-auto | a root that its partition's type names
 ZFS= zfs: zfs | ZFS
-/dev/mapper/mpath | multipath
 /dev/mapper/luks- | LUKS
-/dev/mapper/ /dev/dm- | a device of the device mapper other than a logical volume`
+/dev/mapper/ /dev/dm- | a device of the device mapper other than a logical volume or a multipath map`
 
 // insteadTable lists words of other initramfs that have other names here, or need none:
 // initramfs-tools(7), mkinitcpio(8), genkernel(8), SUSE's mkinitrd, live-boot(7)

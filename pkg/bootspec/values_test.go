@@ -346,7 +346,7 @@ func modules(want bootspec.Modules, what, names string) func(*bootspec.Plan, str
 
 // Every good value under every name of its parameter.
 func TestParseGood(t *testing.T) {
-	goods := slices.Concat(goods, netGoods, arrayGoods)
+	goods := slices.Concat(goods, netGoods, arrayGoods, multipathGoods)
 	for _, row := range bootspec.Table() {
 		if row.Key == "team" {
 			continue // no part of it is valid

@@ -36,15 +36,18 @@ func (l LVM) Allows(group, volume string) bool {
 var otherNodes = []string{"block", "bus", "cciss", "char", "disk", "etherd", "ida", "input", "loop", "mapper", "md", "nbd", "net", "pts", "rbd", "shm", "zvol"}
 
 // parseVolume reads a name of a logical volume below /dev: VG/LV, or mapper/ and its name in the
-// device mapper.
+// device mapper, which may also be a multipath map's.
 func parseVolume(s string) (Device, bool) {
 	dir, name, ok := strings.Cut(s, "/")
 	if !ok {
 		return Device{}, false
 	}
 	if dir == "mapper" {
+		if d, ok := parseMapName(name); ok {
+			return d, true
+		}
 		_, _, ok := lvm.SplitDMName(name)
-		return Device{By: ByVolume, Text: name}, ok && !strings.HasPrefix(name, "mpath") && !strings.HasPrefix(name, "luks-")
+		return Device{By: ByVolume, Text: name}, ok && !strings.HasPrefix(name, "luks-")
 	}
 	for _, other := range otherNodes {
 		if dir == other {

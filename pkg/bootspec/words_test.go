@@ -209,7 +209,7 @@ func withoutEffect(p cmdline.Param) bool {
 			return true
 		case "rd.bootif":
 			return !isOff
-		case "rd.iscsi.ibft", "rd.iscsi.mp", "rd.shell", "iscsi_noibft":
+		case "rd.iscsi.ibft", "rd.shell", "iscsi_noibft", "nompath":
 			return isOff
 		case "rd.iscsi.transport":
 			return slices.Contains([]string{"", "tcp", "iscsi_tcp"}, strings.ToLower(p.Value))

@@ -72,6 +72,9 @@ func (s *Stage) BringUp(ctx context.Context) (Result, error) {
 	}
 	facts := bootspec.LeaseFacts(leases...)
 	facts.MAC = Attribute(facts.Interface, "address")
+	for i := range facts.Links {
+		facts.Links[i].MAC = Attribute(facts.Links[i].Name, "address")
+	}
 	s.Name(leases)
 	spec, warnings, err := s.Plan.Resolve(facts)
 	if err != nil {
@@ -97,7 +100,7 @@ func (s *Stage) start() (*network.Network, error) {
 	return network.Start(network.Config{
 		Net:          s.Plan.Net,
 		LinkFiles:    files,
-		Named:        s.Plan.Scopes(),
+		Named:        s.Plan.PathNICs(),
 		WantRootPath: s.Plan.UsesRootPath(),
 		NeedRootPath: s.Plan.NeedsRootPath(),
 		Targets:      portals(s.Plan.Targets),
