@@ -26,6 +26,14 @@ func (f *NetFacts) addLink(l dhcp.Lease) {
 	}
 }
 
+// ReadMACs sets the MACs of the interfaces; mac reads that of one by its name.
+func (f *NetFacts) ReadMACs(mac func(name string) string) {
+	f.MAC = mac(f.Interface)
+	for i := range f.Links {
+		f.Links[i].MAC = mac(f.Links[i].Name)
+	}
+}
+
 // nameOf returns the name of the interface of a path, or of the boot; "" if it is not known.
 func (f NetFacts) nameOf(nic Value[NIC]) string {
 	if !nic.Given() {

@@ -221,7 +221,7 @@ func portalOfSession(s *session.Session) netip.AddrPort {
 func (ss *Sessions) Facts(root rootfs.Volume) []runstate.Session {
 	var out []runstate.Session
 	for i, s := range ss.list {
-		if ss.logins.state(i) == loginLost {
+		if ss.logins.gone(i) {
 			continue
 		}
 		out = append(out, runstate.Session{

@@ -55,6 +55,9 @@ func (ss *Sessions) openSessions() {
 // loginTo logs in to one target and sets how long the kernel waits for it later.
 func (ss *Sessions) loginTo(ctx context.Context, i int) error {
 	s := ss.list[i]
+	if why := ss.unused(i); why != "" {
+		return &unusedError{why}
+	}
 	notes, err := s.Login(ctx)
 	if err != nil {
 		return ss.explainLogin(i, err)

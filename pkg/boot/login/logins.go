@@ -20,6 +20,8 @@ const (
 	loginPending loginState = iota // still tried
 	loginUp
 	loginLost // given up
+	// loginUnused: there is none, the path's NIC does not lead to its portal.
+	loginUnused
 )
 
 // stragglerGrace is for how long the others are waited for after the first login.
@@ -64,12 +66,15 @@ func (l *logins) firstRound(ctx context.Context) error {
 	for i := range l.states {
 		l.tasks.Go(contain.Func("login", func() { l.run(i, outcomes) }, func(err error) { l.bug(i, err, outcomes) }))
 	}
-	errs := make([]error, len(l.states))
+	errs := make([]error, len(l.states)) // nil as well for those without a login
 	var enough <-chan time.Time
 	for left := len(l.states); left > 0; {
 		select {
 		case o := <-outcomes:
 			left--
+			if l.unused(o.index, o.err) {
+				continue
+			}
 			errs[o.index] = o.err
 			if o.err == nil && enough == nil {
 				enough = time.After(stragglerGrace)
@@ -116,6 +121,9 @@ func (l *logins) run(i int, first chan<- outcome) {
 		l.set(i, loginUp)
 	}
 	first <- outcome{i, err}
+	if l.unused(i, err) {
+		return
+	}
 	select {
 	case <-l.stepDone:
 	case <-l.ctx.Done():
@@ -132,6 +140,7 @@ func (l *logins) run(i int, first chan<- outcome) {
 		err = l.loginRetrying(i)
 	}
 	switch {
+	case l.unused(i, err):
 	case err != nil:
 		l.log.Errorf("login: %v: continuing without this target", err)
 		if h := sequence.Hint(err); h != "" {
@@ -142,6 +151,27 @@ func (l *logins) run(i int, first chan<- outcome) {
 		n.Succeeded()
 		l.set(i, loginUp)
 	}
+}
+
+// unusedError is why there is no login by a path.
+type unusedError struct{ why string }
+
+// Error implements error.
+func (e *unusedError) Error() string { return "the path is not used: " + e.why }
+
+// unused reports whether the error of a login is that there is none, and notes it.
+func (l *logins) unused(i int, err error) bool {
+	var unused *unusedError
+	if !errors.As(err, &unused) {
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.states[i] == loginPending {
+		l.log.Debugf("login: session %d of %d: %v", i+1, len(l.states), err)
+		l.setLocked(i, loginUnused)
+	}
+	return true
 }
 
 // loginRetrying logs in, and retries after a refusal that allows it, as often as the error allows
@@ -214,6 +244,12 @@ func (l *logins) state(i int) loginState {
 
 // up reports whether a target is logged in.
 func (l *logins) up(i int) bool { return l.state(i) == loginUp }
+
+// gone reports whether a session stays without a login.
+func (l *logins) gone(i int) bool {
+	state := l.state(i)
+	return state == loginLost || state == loginUnused
+}
 
 // pending lists the targets that are still tried.
 func (l *logins) pending() []int {

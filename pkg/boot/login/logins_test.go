@@ -239,3 +239,38 @@ func TestLoginsLatePanic(t *testing.T) {
 		}
 	})
 }
+
+// A path that is not used is neither waited for nor lost, also if that is known only when its login
+// has failed; its error is not the step's.
+func TestLoginsUnused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := &steptest.Recorder{}
+		unused := &unusedError{"10.0.0.1 is not in the network of ens3"}
+		l, late := fakeLogins(log, always(unused), always(nil), func(now time.Duration) error {
+			if now < 5*time.Second {
+				return away()
+			}
+			return unused
+		})
+		began := time.Now()
+		if err := l.firstRound(t.Context()); err != nil || time.Since(began) > stragglerGrace {
+			t.Fatal(err, time.Since(began))
+		}
+		if l.states[0] != loginUnused || !slices.Equal(l.waiting(), []int{2}) || l.up(0) || !l.gone(0) || l.gone(1) {
+			t.Errorf("states %v", l.states)
+		}
+		for len(l.pending()) > 0 {
+			<-l.change()
+		}
+		if err := l.end(t.Context()); err != nil || l.states[2] != loginUnused || len(late()) > 0 {
+			t.Errorf("states %v, late %v, %v", l.states, late(), err)
+		}
+		if said := strings.Join(log.Lines(), "\n"); strings.Contains(said, "continuing without") || strings.Contains(said, "hint") {
+			t.Errorf("log %s", said)
+		}
+		l, _ = fakeLogins(log, always(unused), always(refusal(3)))
+		if err := l.firstRound(t.Context()); err == nil || strings.Contains(err.Error(), "not used") {
+			t.Errorf("error %v", err)
+		}
+	})
+}

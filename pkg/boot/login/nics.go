@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/iscsiroot/iscsiroot/pkg/boot/netup"
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 	"github.com/iscsiroot/iscsiroot/pkg/rootfs"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
@@ -27,6 +29,20 @@ func (ss *Sessions) nameservers() func() []netip.Addr {
 		}
 		return out
 	}
+}
+
+// unused returns why a path is not used, "" if it is. It is known once its NIC and the one that leads
+// to its portal have addresses, which may be after the step "network".
+func (ss *Sessions) unused(i int) string {
+	targets := ss.Net.Spec.Targets
+	if targets[i].Unused != "" || !targets[i].NIC.Given() {
+		return targets[i].Unused
+	}
+	facts := bootspec.LeaseFacts(ss.Net.Leases()...)
+	facts.ReadMACs(netup.MAC)
+	now := slices.Clone(targets)
+	ss.Plan.MarkUnused(now, facts)
+	return now[i].Unused
 }
 
 // otherNICs returns a function that lists the NICs, besides the kernel's choice, by which a login
@@ -102,7 +118,7 @@ func (ss *Sessions) nics(leases []dhcp.Lease, root rootfs.Volume) []string {
 	}
 	var first, rest []string
 	for i, s := range ss.list {
-		if ss.logins.state(i) == loginLost || !portalOfSession(s).IsValid() {
+		if ss.logins.gone(i) || !portalOfSession(s).IsValid() {
 			continue
 		}
 		nic := ss.nicOf(s)
@@ -132,7 +148,7 @@ func (ss *Sessions) pinBehindRouters(leases []dhcp.Lease, nics []string) {
 	for i, s := range ss.list {
 		at := portalOfSession(s).Addr()
 		inside := func(l dhcp.Lease) bool { return l.Address.Contains(at) }
-		if ss.logins.state(i) == loginLost || !at.Is4() || slices.ContainsFunc(leases, inside) {
+		if ss.logins.gone(i) || !at.Is4() || slices.ContainsFunc(leases, inside) {
 			continue
 		}
 		nic := ss.nicOf(s)

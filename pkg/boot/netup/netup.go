@@ -71,10 +71,7 @@ func (s *Stage) BringUp(ctx context.Context) (Result, error) {
 		return Result{}, s.untilDrivers(explainNoNIC(err, "/sys/bus"))
 	}
 	facts := bootspec.LeaseFacts(leases...)
-	facts.MAC = Attribute(facts.Interface, "address")
-	for i := range facts.Links {
-		facts.Links[i].MAC = Attribute(facts.Links[i].Name, "address")
-	}
+	facts.ReadMACs(MAC)
 	s.Name(leases)
 	spec, warnings, err := s.Plan.Resolve(facts)
 	if err != nil {

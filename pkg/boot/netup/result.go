@@ -31,6 +31,9 @@ func (r Result) NoCarrier() []network.Link {
 // Attribute returns an attribute of a network interface in sysfs, "" if there is none.
 func Attribute(nic, name string) string { return readWord("/sys/class/net/"+nic, name) }
 
+// MAC returns that of a network interface, "" if there is none.
+func MAC(nic string) string { return Attribute(nic, "address") }
+
 func readWord(dir, name string) string {
 	b, err := os.ReadFile(filepath.Join(dir, name))
 	if err != nil {
