@@ -32,6 +32,9 @@ func (m *Machine) prepare(line cmdline.Line, plan bootspec.Plan, again []string)
 	if others || redone("login") {
 		m.storage.DeactivateUnused(context.Background())
 	}
+	if others {
+		m.storage.RemoveMaps(context.Background())
+	}
 	m.sessions.End(redone("login"), others)
 	if others {
 		m.storage.Forget()

@@ -51,6 +51,10 @@ const loginsEnd = 2 * time.Second
 // (fs/exec.c: de_thread): that session is given up.
 func (ss *Sessions) EndLate(ctx context.Context) {
 	for _, i := range ss.logins.pending() {
+		if first := ss.firstPath(i); first != i || slices.ContainsFunc(ss.list[i+1:], func(s *session.Session) bool { return s.Target == ss.list[i].Target }) {
+			ss.Log.Warnf("a path to target %s is not logged in: starting the real system without it, the agent continues the login", ss.list[i].Target)
+			continue
+		}
 		ss.Log.Warnf("target %s is not logged in: starting the real system without it, the agent continues the logins", ss.list[i].Target)
 	}
 	limited, cancel := context.WithTimeout(ctx, loginsEnd)

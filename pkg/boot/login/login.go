@@ -3,10 +3,12 @@ package login
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
+	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/portal"
 	"github.com/iscsiroot/iscsiroot/pkg/network"
 	"github.com/iscsiroot/iscsiroot/pkg/network/dns"
@@ -31,7 +33,17 @@ func (ss *Sessions) Login(ctx context.Context) error {
 	}
 	ss.openSessions()
 	ss.logins = newLogins(ctx, ss.Log, len(ss.list), ss.loginTo, ss.Late)
+	ss.logins.first = ss.firstPath
 	return ss.logins.firstRound(ctx)
+}
+
+// firstPath returns the first of the sessions that are paths to the same target as the i-th.
+func (ss *Sessions) firstPath(i int) int {
+	all := ss.Net.Spec.Targets
+	if !all[i].Multipath.V {
+		return i
+	}
+	return slices.IndexFunc(all, func(t bootspec.Target) bool { return t.Multipath.V && t.Name.V == all[i].Name.V })
 }
 
 // openSessions gives the reserved sessions their targets. Those whose login failed before keep the

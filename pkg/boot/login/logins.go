@@ -24,8 +24,13 @@ const (
 	loginUnused
 )
 
-// stragglerGrace is for how long the others are waited for after the first login.
-const stragglerGrace = time.Second
+// stragglerGrace is for how long the others are waited for after the first login, pathGrace for how
+// long after that if all of them are further paths to targets that are logged in: their disks are
+// added later.
+const (
+	stragglerGrace = time.Second
+	pathGrace      = 100 * time.Millisecond
+)
 
 // logins are the logins to all targets, each in a goroutine of its own, so that a target that is
 // down delays no other. Those that are not done at the end of the step "login" go on until root is
@@ -34,6 +39,9 @@ type logins struct {
 	log   sequence.Logger
 	login func(ctx context.Context, i int) error
 	late  func(ctx context.Context, i int) // called for logins that succeed after the step
+	// first returns the first of the sessions that are paths to the same target as the i-th;
+	// nil: none are.
+	first func(i int) int
 
 	ctx      context.Context
 	cancel   context.CancelFunc
@@ -67,20 +75,30 @@ func (l *logins) firstRound(ctx context.Context) error {
 		l.tasks.Go(contain.Func("login", func() { l.run(i, outcomes) }, func(err error) { l.bug(i, err, outcomes) }))
 	}
 	errs := make([]error, len(l.states)) // nil as well for those without a login
-	var enough <-chan time.Time
-	for left := len(l.states); left > 0; {
+	var enough, paths <-chan time.Time
+	reached := map[int]bool{} // by the first session of a target
+	for left := l.targets(); len(left) > 0; {
 		select {
 		case o := <-outcomes:
-			left--
+			delete(left, o.index)
 			if l.unused(o.index, o.err) {
-				continue
+				break
 			}
 			errs[o.index] = o.err
-			if o.err == nil && enough == nil {
+			if o.err != nil {
+				break
+			}
+			reached[l.target(o.index)] = true
+			if enough == nil {
 				enough = time.After(stragglerGrace)
 			}
 		case <-enough:
-			left = 0
+			clear(left)
+		case <-paths:
+			clear(left)
+		}
+		if paths == nil && all(left, reached) {
+			paths = time.After(pathGrace)
 		}
 	}
 	if !stop() || !l.leave() {
@@ -89,6 +107,33 @@ func (l *logins) firstRound(ctx context.Context) error {
 		return joinLogins(errs)
 	}
 	return nil
+}
+
+// target returns the index of the first session to the i-th one's target.
+func (l *logins) target(i int) int {
+	if l.first == nil {
+		return i
+	}
+	return l.first(i)
+}
+
+// targets returns the target of each session.
+func (l *logins) targets() map[int]int {
+	out := map[int]int{}
+	for i := range l.states {
+		out[i] = l.target(i)
+	}
+	return out
+}
+
+// all reports whether the targets of these sessions are reached.
+func all(left map[int]int, reached map[int]bool) bool {
+	for _, target := range left {
+		if !reached[target] {
+			return false
+		}
+	}
+	return true
 }
 
 // bug handles that a target's goroutine has panicked. The step may be over by then.

@@ -124,6 +124,39 @@ func TestLoginsSlowTarget(t *testing.T) {
 	})
 }
 
+// A path that does not respond delays the others to its target by pathGrace only, and other targets
+// not at all.
+func TestLoginsSlowPath(t *testing.T) {
+	slow := func(time.Duration) error {
+		time.Sleep(5 * time.Second)
+		return nil
+	}
+	for _, tt := range []struct {
+		targets []func(time.Duration) error
+		first   []int
+		want    time.Duration
+	}{
+		{[]func(time.Duration) error{slow, always(nil)}, []int{0, 0}, pathGrace},
+		{[]func(time.Duration) error{always(nil), slow, slow}, []int{0, 0, 0}, pathGrace},
+		{[]func(time.Duration) error{always(nil), slow, slow}, []int{0, 0, 2}, stragglerGrace},
+		{[]func(time.Duration) error{always(nil), always(nil)}, []int{0, 0}, 0},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			l, _ := fakeLogins(&steptest.Recorder{}, tt.targets...)
+			l.first = func(i int) int { return tt.first[i] }
+			began := time.Now()
+			if err := l.firstRound(t.Context()); err != nil || time.Since(began) != tt.want {
+				t.Errorf("%v: %v after %v", tt.first, err, time.Since(began))
+			}
+			time.Sleep(5 * time.Second)
+			synctest.Wait()
+			if err := l.end(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
 // Without any target the step fails with the errors of all of them, and is retryable if one of them
 // is.
 func TestLoginsNone(t *testing.T) {

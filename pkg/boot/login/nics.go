@@ -61,7 +61,7 @@ func (ss *Sessions) otherNICs() func(netip.Addr) []session.Way {
 // pin makes the NIC that a login used the kernel's choice, for later logins.
 func (ss *Sessions) pin(s *session.Session) {
 	via, at := s.Via(), s.At().Addr()
-	if via.Device == "" || at.Zone() != "" {
+	if via.Device == "" || at.Zone() != "" || s.NIC() != "" { // it is bound at each login
 		return
 	}
 	if err := ss.Net.Pin(at, via.Device); err != nil {
