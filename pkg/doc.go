@@ -128,8 +128,9 @@
 //     "hand-over" gives it all that the guard knows, and writes the files in /run.
 //  6. switch-root: process 1 becomes the real init. The agent (pkg/recovery/agent) keeps
 //     the sessions, the addresses and the leases (pkg/recovery/uplink), and the disks'
-//     time-outs (pkg/recovery/disks). It logs in by session.Reopen where it has to. A session
-//     that all works without is ended and made anew (pkg/recovery/mirrors).
+//     time-outs (pkg/recovery/disks). It logs in by session.Reopen where it has to. A path of a
+//     multipath map is failed and reinstated with its session (pkg/recovery/paths), and a
+//     session that all works without is ended and made anew (pkg/recovery/mirrors).
 //  7. At the end the real init runs pkg/shutdown, which unmounts root, writes the caches
 //     back, logs out, and powers off. pkg/recovery/agent watches for a shutdown that
 //     cannot reach it, because root is dead.

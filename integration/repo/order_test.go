@@ -23,6 +23,7 @@ var order = []string{
 	"pkg/recovery/legs",
 	"pkg/recovery",
 	"pkg/recovery/mirrors",
+	"pkg/recovery/paths",
 	"pkg/recovery/uplink",
 	"pkg/recovery/agent",
 	"pkg/status",

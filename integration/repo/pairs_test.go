@@ -20,9 +20,10 @@ type pair struct {
 var pairs = []pair{
 	{"pkg/bootspec", "ParseFile", "Gather", "maxFile", "FuzzParseFile"}, // the policy in an image: the builder reads it as init does
 	{"pkg/netboot", "manifestOf", "parseManifest", "maxManifest", "FuzzManifest"},
-	{"pkg/recovery/agent", "State.Append", "parseState", "maxUplinks MaxStates", "FuzzState"},
+	{"pkg/recovery/agent", "State.Append", "parseState", "maxUplinks maxWWIDs MaxStates", "FuzzState"},
 	{"pkg/recovery/agent", "State.Append", "stateMemory.load", "maxState", ""}, // by TestStateOf256Portals
 	{"pkg/recovery/disks", "Memory.Append", "Memory.Line", "maxMemory", "FuzzMemory"},
+	{"pkg/recovery/paths", "Memory.Append", "Memory.Line", "maxMemory", "FuzzMemory"},
 	{"pkg/runstate", "FormatSessions", "ParseSessions", "maxSessions maxText", "FuzzSessions"},
 	{"pkg/runstate", "FormatLease", "ParseLease", "maxLease", "FuzzLease"},
 	{"pkg/runstate", "Status.Lines", "ParseStatus", "maxSessions", "FuzzStatus"},

@@ -43,6 +43,19 @@ func TestISCSIFilter(t *testing.T) {
 	})
 }
 
+// Those pass too that are about the state of a path.
+func TestPathFilter(t *testing.T) {
+	const unit = "/devices/platform/host2/session1/target2:0:0/2:0:0:1"
+	passes(t, pathFilter(), map[string]bool{
+		"add@" + unit + "/block/sda\x00": true, "remove@" + unit + "/block/sda\x00": true,
+		"change@" + unit + "\x00SDEV_UA=ASYMMETRIC_ACCESS_STATE_CHANGED\x00": true,
+		"change@/devices/virtual/block/dm-3\x00DM_ACTION=PATH_FAILED\x00":    true,
+		"add@/devices/virtual/block/dm-3\x00":                                false,
+		"change@/devices/virtual/block/loop0\x00":                            false,
+		"bind@" + unit + "\x00":                                              false,
+	})
+}
+
 // passes returns the texts that a filter accepts.
 func passes(t *testing.T, f []unix.SockFilter, texts map[string]bool) {
 	t.Helper()

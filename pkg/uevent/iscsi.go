@@ -7,13 +7,27 @@ import "golang.org/x/sys/unix"
 // platform_bus).
 const iscsiDevices = "/devices/platform/host"
 
+// dmDevices begins the paths of the devices of device-mapper.
+const dmDevices = "/devices/virtual/block/dm-"
+
 // iscsiFilter lets the kernel drop all events but "add@", "remove@" and "change@" of what is below
 // iscsiDevices.
 func iscsiFilter() []unix.SockFilter {
+	return prefixFilter("add@"+iscsiDevices, "remove@"+iscsiDevices, "change@"+iscsiDevices)
+}
+
+// pathFilter lets changes of the devices of device-mapper pass too, as that a path has failed
+// (drivers/md/dm-uevent.c).
+func pathFilter() []unix.SockFilter {
+	return prefixFilter("add@"+iscsiDevices, "remove@"+iscsiDevices, "change@"+iscsiDevices, "change@"+dmDevices)
+}
+
+// prefixFilter lets the kernel drop the events that begin with none of some texts.
+func prefixFilter(texts ...string) []unix.SockFilter {
 	const load, loadHalf = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, unix.BPF_LD | unix.BPF_H | unix.BPF_ABS
 	const equal, end = unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, unix.BPF_RET | unix.BPF_K
 	var out []unix.SockFilter
-	for _, text := range []string{"add@" + iscsiDevices, "remove@" + iscsiDevices, "change@" + iscsiDevices} {
+	for _, text := range texts {
 		var test []unix.SockFilter
 		at := 0
 		for ; at+4 <= len(text); at += 4 {

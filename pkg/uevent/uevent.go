@@ -46,6 +46,10 @@ func Listen() (*Listener, error) { return listen(filter()) }
 // looks at all its devices anew does not wake the caller for the others.
 func ListenISCSI() (*Listener, error) { return listen(iscsiFilter()) }
 
+// ListenPaths is ListenISCSI, and for events of paths: of the disks of iSCSI sessions and of
+// device-mapper.
+func ListenPaths() (*Listener, error) { return listen(pathFilter()) }
+
 func listen(f []unix.SockFilter) (*Listener, error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_KOBJECT_UEVENT)
 	if err != nil {

@@ -87,8 +87,8 @@ func (w *worker) recentlyDown() (out []uint32) {
 	return out
 }
 
-// disksChanged saves the disk keeper's state, and the recovery time-outs of the sessions, which it
-// changes. The rest of a session may be in the middle of a login.
+// disksChanged saves the state of the keepers of disks and maps, and the recovery time-outs of the
+// sessions, which it changes. The rest of a session may be in the middle of a login.
 func (w *worker) disksChanged() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -96,7 +96,7 @@ func (w *worker) disksChanged() {
 		st := s.State()
 		w.state.Sessions[i].Timers, w.state.Sessions[i].Due = st.Timers, st.Due
 	}
-	w.state.Disks = w.disks.Memory()
+	w.state.Disks, w.state.Paths = w.disks.Memory(), w.paths.Memory()
 	w.save()
 }
 
@@ -105,6 +105,7 @@ func (w *worker) disksChanged() {
 // being replaced.
 func (w *worker) releaseSessions(context.Context) error {
 	w.disks.End()
+	w.paths.End()
 	w.replacing.Lock()
 	defer w.replacing.Unlock()
 	w.released = true

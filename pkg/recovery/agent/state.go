@@ -10,8 +10,10 @@ import (
 	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/clock"
+	"github.com/iscsiroot/iscsiroot/pkg/multipath"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery/disks"
+	"github.com/iscsiroot/iscsiroot/pkg/recovery/paths"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery/uplink"
 	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
@@ -24,6 +26,9 @@ type State struct {
 	Sessions []session.State
 	Uplinks  []uplink.Uplink
 	Disks    disks.Memory
+	Paths    paths.Memory
+	// WWIDs join disks of different targets, see multipath.Same.
+	WWIDs []multipath.ID
 	// MirrorTimeout is for how long the agent tries to log a session in before it ends the
 	// session, if all works without it; 0: never.
 	MirrorTimeout time.Duration
@@ -89,6 +94,14 @@ func (s *State) line(line string) error {
 		n, err := strconv.ParseInt(values, 10, 64)
 		s.MirrorTimeout = time.Duration(n)
 		return err
+	case "wwid":
+		var id string
+		err := words.Read(values, &id)
+		if len(s.WWIDs) == maxWWIDs {
+			return fmt.Errorf("more than %d WWIDs", maxWWIDs)
+		}
+		s.WWIDs = append(s.WWIDs, multipath.ID(id))
+		return err
 	case "replacing":
 		r := &Replacing{}
 		var workers, luns, arrays string
@@ -147,6 +160,9 @@ func (s *State) line(line string) error {
 		return err
 	}
 	if known, err := s.Disks.Line(key, values); known {
+		return err
+	}
+	if known, err := s.Paths.Line(key, values); known {
 		return err
 	}
 	return fmt.Errorf("what is %q", key)

@@ -12,9 +12,11 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
+	"github.com/iscsiroot/iscsiroot/pkg/multipath"
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery/disks"
+	"github.com/iscsiroot/iscsiroot/pkg/recovery/paths"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery/uplink"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
@@ -26,8 +28,14 @@ func testState() State {
 			panic(err)
 		}
 	}
+	var maps paths.Memory
+	for key, values := range map[string]string{"map": `"36001" 77 true`, "path": `"36001" "8:16" 3 true 9`} {
+		if known, err := maps.Line(key, values); !known || err != nil {
+			panic(err)
+		}
+	}
 	return State{
-		Disks: kept, MirrorTimeout: 20 * time.Second,
+		Disks: kept, Paths: maps, WWIDs: []multipath.ID{"36001", "1IET \"x"}, MirrorTimeout: 20 * time.Second,
 		Replacing: &Replacing{SID: 1, Workers: []int{4711, 4712}, LUNs: []uint64{0, 1 << 40}, Arrays: []string{"md0", "vg-root"}},
 		Legs:      []Leg{{SID: 2, Arrays: []string{"md127"}}},
 		Sessions: []session.State{{
@@ -63,7 +71,7 @@ func text(t *testing.T, s State) []byte {
 func same() cmp.Option {
 	return cmp.Options{
 		cmp.Comparer(func(a, b netip.Addr) bool { return a == b }), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }),
-		cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b }), cmp.Comparer(iscsi.Secret.Equal), cmp.Comparer(disks.Memory.Equal),
+		cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b }), cmp.Comparer(iscsi.Secret.Equal), cmp.Comparer(disks.Memory.Equal), cmp.Comparer(paths.Memory.Equal),
 		cmpopts.EquateEmpty(),
 	}
 }

@@ -12,6 +12,7 @@ import (
 const (
 	maxState   = 64 << 10 // bytes that are handed over
 	maxUplinks = 64
+	maxWWIDs   = 16
 	maxArrays  = 4   // that a session's end is noted for
 	maxWorkers = 16  // that have worked on a replacement
 	maxCause   = 512 // bytes of an error's text; those of 64 portals may be joined in one
@@ -71,7 +72,10 @@ func (s *State) appendHead(b []byte) []byte {
 		b = fmt.Appendf(b, "uplink %d %q %t %q %q %d %q %t %t %q\n", u.Index, u.MAC, u.Known, u.Permanent, u.Kind, u.VLAN, u.Parent,
 			u.Keep, u.Temporary, runstate.FormatLease(u.Lease))
 	}
-	b = s.Disks.Append(b)
+	for _, id := range s.WWIDs[:min(len(s.WWIDs), maxWWIDs)] {
+		b = fmt.Appendf(b, "wwid %q\n", string(id))
+	}
+	b = s.Paths.Append(s.Disks.Append(b))
 	return append(b, "sessions\n"...)
 }
 

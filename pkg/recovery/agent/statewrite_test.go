@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
+	"github.com/iscsiroot/iscsiroot/pkg/multipath"
 	"github.com/iscsiroot/iscsiroot/pkg/network/dhcp"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery/uplink"
@@ -135,6 +136,7 @@ func checkState(t *testing.T, want State, b []byte) {
 	for i := range want.Past {
 		want.Past[i].Cause, want.Past[i].LastErr = cutCause(want.Past[i].Cause), cutCause(want.Past[i].LastErr)
 	}
+	want.WWIDs = want.WWIDs[:min(len(want.WWIDs), maxWWIDs)]
 	want.Legs = slices.Clone(want.Legs[:min(len(want.Legs), session.MaxStates)])
 	for i := range want.Legs {
 		want.Legs[i].Arrays = want.Legs[i].Arrays[:min(len(want.Legs[i].Arrays), maxArrays)]
@@ -197,6 +199,9 @@ func stateOf(b []byte) State {
 		return names
 	}
 	s.MirrorTimeout = time.Duration(number())
+	for range count(maxWWIDs) {
+		s.WWIDs = append(s.WWIDs, multipath.ID(texts()))
+	}
 	for range count(session.MaxStates) {
 		s.Legs = append(s.Legs, Leg{number(), arrays()})
 	}

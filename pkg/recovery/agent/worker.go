@@ -21,6 +21,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/recovery"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery/disks"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery/mirrors"
+	"github.com/iscsiroot/iscsiroot/pkg/recovery/paths"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery/uplink"
 	"github.com/iscsiroot/iscsiroot/pkg/redundancy"
 	"github.com/iscsiroot/iscsiroot/pkg/runstate"
@@ -128,6 +129,7 @@ type worker struct {
 	transport *kernel.Transport
 	uplinks   *uplink.Keeper
 	disks     *disks.Keeper
+	paths     *paths.Keeper
 	mirrors   *mirrors.Keeper
 	repairs   *mirrors.Repairer
 	use       func(sid uint32, down []uint32) redundancy.Use // as redundancy.Rule.Use; nil: no session is covered
@@ -199,7 +201,7 @@ func newWorker(memory stateMemory) (*worker, error) {
 		}
 	}
 	w.newMirrors()
-	w.disks = w.newDisks()
+	w.disks, w.paths = w.newDisks(), w.newPaths()
 	cfg.FewRetries = w.disks.FewRetries
 	w.agent = recovery.New(cfg)
 	for _, s := range w.sessions {
@@ -213,6 +215,7 @@ func (w *worker) start(ctx context.Context) {
 	w.persist(ctx, "network watch", func() { w.uplinks.Watch(ctx) })
 	w.persist(ctx, "address keeper", func() { w.uplinks.Maintain(ctx) })
 	w.persist(ctx, "disk keeper", func() { w.disks.Run(ctx) })
+	w.persist(ctx, "paths", func() { w.paths.Run(ctx) })
 	w.persist(ctx, "mirrors", func() { w.listSessions(); w.mirrors.Run(ctx) })
 	w.persist(ctx, "repair of mirrors", func() { w.repairMirrors(ctx) })
 	w.renewLeases(ctx)
@@ -260,6 +263,7 @@ func (w *worker) lease(i int) dhcp.Lease {
 // changed saves the state of the sessions, and writes the report. A session is saved when it is
 // logged in, not while a login changes it.
 func (w *worker) changed(all []recovery.Status) {
+	w.paths.Update(all) // first: a path that is lost holds up I/O until it is failed
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.taken != nil {
@@ -274,7 +278,7 @@ func (w *worker) changed(all []recovery.Status) {
 	}
 	w.state.Past = all
 	w.uplinks.SetSessions(all)
-	w.mirrors.Update(all)
+	w.mirrors.Update(w.withoutPaths(all))
 	w.repairs.Update(all)
 	w.save()
 	w.disks.Wake() // a login may have added disks

@@ -1,0 +1,59 @@
+package agent
+
+import (
+	"github.com/iscsiroot/iscsiroot/pkg/dm"
+	"github.com/iscsiroot/iscsiroot/pkg/recovery"
+	"github.com/iscsiroot/iscsiroot/pkg/recovery/paths"
+	"github.com/iscsiroot/iscsiroot/pkg/rootfs/maps"
+)
+
+// newPaths makes the keeper of the multipath maps, for newWorker.
+func (w *worker) newPaths() *paths.Keeper {
+	return paths.New(paths.Config{
+		Sys: "/sys", Maps: &maps.Maps{Sys: "/sys", Dev: "/dev", Open: openMapper}, Allow: w.state.WWIDs, Sessions: w.pathSessions,
+		Read: paths.ReadSector("/dev"), Listen: paths.Listen(w.log), MirrorTimeout: w.state.MirrorTimeout, Covered: w.covered,
+		Changed: w.pathsChanged, Past: w.state.Paths, Log: w.log,
+	})
+}
+
+func openMapper() (maps.Mapper, error) {
+	c, err := dm.Open(nil)
+	if err != nil {
+		return nil, err // not a typed nil
+	}
+	return c, nil
+}
+
+// pathSessions lists the sessions for the keeper of the maps.
+func (w *worker) pathSessions() []paths.Session {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var out []paths.Session
+	for _, s := range w.sessions {
+		out = append(out, s)
+	}
+	return out
+}
+
+// pathsChanged saves the state of the maps, and the timers of sessions whose disks have become
+// paths. A member of an array may be back with the map that it is on.
+func (w *worker) pathsChanged() {
+	w.disksChanged()
+	w.repairs.Wake()
+}
+
+// withoutPaths returns the states of the sessions whose disks are no paths of a map: those that are
+// ended so that a mirror goes on. The caller holds mu.
+func (w *worker) withoutPaths(all []recovery.Status) []recovery.Status {
+	isPath := map[uint32]bool{}
+	for _, s := range w.sessions {
+		isPath[s.SID] = s.IsPath()
+	}
+	var out []recovery.Status
+	for _, s := range all {
+		if !isPath[s.SID] {
+			out = append(out, s)
+		}
+	}
+	return out
+}

@@ -1,0 +1,193 @@
+package paths
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
+	"github.com/iscsiroot/iscsiroot/pkg/contain"
+	"github.com/iscsiroot/iscsiroot/pkg/multipath"
+	"github.com/iscsiroot/iscsiroot/pkg/recovery"
+	"github.com/iscsiroot/iscsiroot/pkg/rootfs/maps"
+)
+
+// A map gets a new table in a goroutine of its own: the kernel waits until what is in flight has
+// ended, as long as a path takes to fail, and other paths fail and are reinstated meanwhile.
+
+// change is a change of the table of a map.
+type change struct {
+	name string // of the map
+	text string // what it does, for the log
+	do   func(ctx context.Context) error
+	done func() // is called when it has succeeded; may be nil
+}
+
+// changeResult is its end.
+type changeResult struct {
+	change
+	err error
+}
+
+// The pauses after a change that failed.
+const (
+	minChangePause = time.Second
+	maxChangePause = time.Minute
+)
+
+// changeMaps begins a change that is due, if none runs, and returns when to call it again.
+func (k *Keeper) changeMaps(all []maps.Map, sessions []Session) time.Duration {
+	if k.changing {
+		return recovery.SurveyEvery
+	}
+	next := recovery.SurveyEvery
+	for i := range all {
+		m := k.state(all[i].Name)
+		if wait := m.retryAt - k.now(); wait > 0 {
+			next = min(next, wait)
+			continue
+		}
+		if c, ok := k.nextChange(&all[i], m, all, sessions); ok {
+			k.begin(c)
+			return next
+		}
+	}
+	return next
+}
+
+func (k *Keeper) begin(c change) {
+	k.changing = true
+	ctx := k.ctx
+	k.tasks.Go(contain.Func("change of map "+c.name, func() {
+		err := contain.Call("change of map "+c.name, func() error { return c.do(ctx) })
+		select {
+		case k.changes <- changeResult{c, err}:
+		case <-ctx.Done():
+		}
+	}, nil))
+}
+
+// hasChanged handles the end of a change.
+func (k *Keeper) hasChanged(c changeResult) {
+	k.changing = false
+	m := k.maps[c.name]
+	k.warn(c.name+" change", c.err)
+	switch {
+	case m == nil:
+	case c.err != nil:
+		m.pause = min(max(2*m.pause, minChangePause), maxChangePause)
+		m.retryAt = k.now() + m.pause
+	default:
+		m.pause = 0
+		if c.done != nil {
+			c.done()
+		}
+		k.cfg.Log.Infof("map %s: %s", c.name, c.text)
+	}
+}
+
+// nextChange returns what is to be changed next of a map.
+func (k *Keeper) nextChange(mp *maps.Map, m *mapState, all []maps.Map, sessions []Session) (change, bool) {
+	for _, p := range mp.Paths {
+		if p.Disk == "" && len(mp.Paths) > 1 {
+			do := func(ctx context.Context) error { return k.cfg.Maps.Leave(ctx, mp.Name, p.Number) }
+			return change{name: mp.Name, text: fmt.Sprintf("path %s is gone, %d left", p.Number, len(mp.Paths)-1), do: do}, true
+		}
+	}
+	if c, ok := k.nextJoin(mp, all, sessions); ok {
+		return c, true
+	}
+	return k.regroup(mp, m)
+}
+
+// nextJoin finds a disk that is a path of the map and not in it.
+func (k *Keeper) nextJoin(mp *maps.Map, all []maps.Map, sessions []Session) (change, bool) {
+	for _, s := range sessions {
+		if up, _ := k.sessionUp(s.ID()); !up {
+			continue
+		}
+		luns, err := blockdev.LUNs(k.cfg.Sys, s.ID())
+		if err != nil { // the session is being removed
+			continue
+		}
+		for _, u := range luns {
+			if u.Disk == "" || inMaps(all, u.Disk) {
+				continue
+			}
+			p, err := k.cfg.Maps.Read(u, s.String())
+			if err == nil && k.belongs(mp, p, sessions) {
+				return k.join(mp, p, s), true
+			}
+		}
+	}
+	return change{}, false
+}
+
+func inMaps(all []maps.Map, disk string) bool {
+	return slices.ContainsFunc(all, func(m maps.Map) bool {
+		return slices.ContainsFunc(m.Paths, func(p maps.Path) bool { return p.Disk == disk })
+	})
+}
+
+// belongs reports whether a disk is a path of a map.
+func (k *Keeper) belongs(mp *maps.Map, p multipath.Path, sessions []Session) bool {
+	return slices.ContainsFunc(mp.Paths, func(have maps.Path) bool {
+		s := find(sessions, have.Session)
+		if s == nil {
+			return false
+		}
+		have.Target = s.String()
+		return multipath.Same(have.Path, p, k.cfg.Allow)
+	})
+}
+
+// join makes a disk a path.
+func (k *Keeper) join(mp *maps.Map, p multipath.Path, s Session) change {
+	text := fmt.Sprintf("path %s joined, %d paths", describe(maps.Path{Path: p, Session: s.ID()}, []Session{s}), len(mp.Paths)+1)
+	fresh := s.Queue() == 0
+	return change{name: mp.Name, text: text, do: func(ctx context.Context) error {
+		if err := k.cfg.Maps.Join(ctx, mp.Name, p); err != nil || !fresh {
+			return err
+		}
+		if err := s.UseAsPath(); err != nil {
+			return err
+		}
+		return s.SetTimers(ctx)
+	}}
+}
+
+// regroup returns the change of the groups after the access states have changed. Groups that
+// another program has made are kept until then.
+func (k *Keeper) regroup(mp *maps.Map, m *mapState) (change, bool) {
+	var paths []multipath.Path
+	for _, p := range mp.Paths {
+		if p.Access == multipath.Transitional || p.Disk == "" {
+			return change{}, false // another event follows
+		}
+		paths = append(paths, p.Path)
+	}
+	changed := false
+	for _, p := range paths {
+		was := m.paths[p.Number.String()].access
+		changed = changed || was != "" && was != accessOf(p)
+	}
+	done := func() {
+		for _, p := range paths {
+			if st := m.paths[p.Number.String()]; st != nil {
+				st.access = accessOf(p)
+			}
+		}
+	}
+	if !changed || len(paths) < 2 {
+		done()
+		return change{}, false
+	}
+	do := func(ctx context.Context) error { return k.cfg.Maps.Regroup(ctx, mp.Name, paths) }
+	return change{mp.Name, "its groups follow the access states", do, done}, true
+}
+
+// accessOf returns what groups are made by.
+func accessOf(p multipath.Path) string {
+	return fmt.Sprintf("%s %t", p.Access, p.Preferred)
+}

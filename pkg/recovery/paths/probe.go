@@ -1,0 +1,73 @@
+package paths
+
+import (
+	"time"
+
+	"github.com/iscsiroot/iscsiroot/pkg/contain"
+	"github.com/iscsiroot/iscsiroot/pkg/multipath"
+	"github.com/iscsiroot/iscsiroot/pkg/recovery"
+	"github.com/iscsiroot/iscsiroot/pkg/rootfs/maps"
+)
+
+// A failed path is read before it is used again: the session may be up before the kernel has
+// unblocked its disks, and a target may log in before its disks work.
+
+// probe is the end of a read.
+type probe struct {
+	name   string // of the map
+	number string
+	state  *pathState
+	err    error
+}
+
+// The pauses between two reads. A path that has worked for stable begins anew with the first.
+const (
+	minProbePause = 20 * time.Millisecond
+	maxProbePause = 10 * time.Second
+	stable        = 10 * time.Second
+)
+
+// probe reads a failed path of a session that is up when that is due, and returns when to call it
+// again.
+func (k *Keeper) probe(name string, st *pathState, p *maps.Path) time.Duration {
+	switch now := k.now(); {
+	case st.probing, p.Disk == "":
+		return recovery.SurveyEvery
+	case now < st.probeAt:
+		return st.probeAt - now
+	}
+	one := probe{name: name, number: p.Number.String(), state: st}
+	st.probing = true
+	disk, ctx := p.Disk, k.ctx
+	switch p.Access {
+	case multipath.Standby: // it answers no read, and is there to be switched to
+		disk = ""
+	case multipath.Unavailable, multipath.Offline, multipath.Transitional:
+		st.probing = false
+		return recovery.SurveyEvery
+	}
+	contain.Go("read of "+p.Disk, func() { // ends with the read, which the kernel ends when the session is down
+		if disk != "" {
+			one.err = contain.Call("read of "+disk, func() error { return k.cfg.Read(disk) })
+		}
+		select {
+		case k.probes <- one:
+		case <-ctx.Done():
+		}
+	}, nil)
+	return recovery.SurveyEvery
+}
+
+// probed reinstates a path that could be read.
+func (k *Keeper) probed(p probe) {
+	st := p.state
+	st.probing = false
+	if up, _ := k.sessionUp(st.sid); !up || k.maps[p.name] == nil || k.maps[p.name].paths[p.number] != st {
+		return
+	}
+	st.pause = min(max(2*st.pause, minProbePause), maxProbePause)
+	st.probeAt = k.now() + st.pause
+	if p.err == nil {
+		k.warn(p.name+" "+p.number, k.cfg.Maps.Message(p.name, "reinstate_path "+p.number))
+	}
+}
