@@ -257,3 +257,43 @@ func TestMemberIsNotMounted(t *testing.T) {
 		}
 	}
 }
+
+// A file system that is on a disk and in an array too is not used: both places are named, and no
+// array is started. One that is named otherwise is found.
+func TestCopyInArray(t *testing.T) {
+	sb, uuid := ext4(t)
+	const refused = "is on sda1, and in array root (sdb, sdc): name one of them otherwise, or keep it away"
+	for _, tt := range []struct {
+		root string
+		make func(k *fakeArrays)
+		want string // an error, or the device that is found
+	}{
+		{"root=UUID=" + uuid, func(k *fakeArrays) { k.mirror(1, "root", 0, sb, "sdb", "sdc") }, refused},
+		{"root=UUID=" + strings.ToUpper(uuid), func(k *fakeArrays) { k.mirror(1, "root", 2, sb, "sdb", "sdc") }, refused},
+		{"root=UUID=" + uuid, func(k *fakeArrays) { k.stripes(1, "root", sb, "sdb", "sdc") }, refused},
+		{"root=UUID=" + uuid, func(k *fakeArrays) {
+			m := member{device: "sdb", minor: 2, set: 1, name: "root", level: md.RAID1, slots: 2}
+			k.add(m)
+			k.write("sdb", m.dataOffset(), sb)
+		}, "is on sda1, and in array root (sdb): "},
+		{"root=UUID=" + uuid, func(k *fakeArrays) { k.mirror(1, "root", 2, nil, "sdb", "sdc") }, "sda1"},
+		{"root=UUID=" + uuid, func(*fakeArrays) {}, "sda1"},
+		{"root=/dev/md/root", func(k *fakeArrays) { k.mirror(1, "root", 2, sb, "sdb", "sdc") }, "md127"},
+		{"root=/dev/sda1", func(k *fakeArrays) { k.mirror(1, "root", 2, sb, "sdb", "sdc") }, "sda1"},
+	} {
+		st, k := arrayDisks(t, 3, tt.root)
+		k.write("sda", 2048, sb)
+		k.partition("sda", 1, 2048, 8192)
+		tt.make(k)
+		got, err := k.find(st)
+		if strings.Contains(tt.want, " ") {
+			if !absent(err) || !strings.Contains(err.Error(), tt.want) || len(k.starts) > 0 {
+				t.Errorf("%s: %v, %v, started %q", tt.root, names(got), err, k.starts)
+			}
+			continue
+		}
+		if err != nil || len(got) != 1 || got[0].Name != tt.want {
+			t.Errorf("%s: %v, %v, want %s", tt.root, names(got), err, tt.want)
+		}
+	}
+}

@@ -13,6 +13,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/lvm"
 	"github.com/iscsiroot/iscsiroot/pkg/md"
+	"github.com/iscsiroot/iscsiroot/pkg/rootfs/arrays"
 	"github.com/iscsiroot/iscsiroot/pkg/rootfs/reads"
 )
 
@@ -143,6 +144,9 @@ func (st *Storage) searchNames(ctx context.Context, p paths, disks []*blockdev.D
 func (st *Storage) searchInside(ctx context.Context, p paths, disks []*blockdev.Device, want bootspec.Device) ([]*blockdev.Device, error) {
 	w := st.wantsFor(want)
 	out, hidden, err := st.searchWith(ctx, p, disks, want, w)
+	if a := absenceOf(err); a != nil && slices.ContainsFunc(a.causes, errorAs[*arrays.CopyError]) {
+		return out, err
+	}
 	if on, ok := w.onArrays(st.degraded); ok && absent(err) {
 		w = on
 		out, hidden, err = st.searchWith(ctx, p, disks, want, w)
@@ -190,6 +194,10 @@ func (st *Storage) searchWith(ctx context.Context, p paths, disks []*blockdev.De
 		out = standing.arrays.Named(all)
 	}
 	if len(out) > 0 {
+		if err := st.arrayLayer(r, p, arrays.Filter{}).Copy(all, out, want); err != nil {
+			missing.addCauses([]error{err})
+			return nil, false, missing
+		}
 		return out, false, nil
 	}
 	missing.add(standing)
