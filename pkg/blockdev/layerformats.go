@@ -3,6 +3,8 @@ package blockdev
 import (
 	"encoding/binary"
 	"path/filepath"
+
+	"github.com/iscsiroot/iscsiroot/pkg/md"
 )
 
 // parseLUKS reads the header of LUKS1 and LUKS2 (LUKS1 On-Disk Format 1.2.3, LUKS2 On-Disk Format
@@ -83,18 +85,40 @@ func (d *Device) OnMember(open Opener, dev string) bool {
 	return d.Kind == KindPartition && len(d.Parents) > 0 && hasMemberAtEnd(open, filepath.Join(dev, d.Parents[0].Name))
 }
 
+// OnDamagedMember reports whether a device is a partition of a disk at whose end the superblock of
+// such an array has a wrong checksum. No array starts with that disk, so its partitions are its
+// own, as for udev (util-linux: libblkid/src/superblocks/linux_raid.c).
+func (d *Device) OnDamagedMember(open Opener, dev string) bool {
+	if d.Kind != KindPartition {
+		return false
+	}
+	there, intact := memberAtEnd(open, filepath.Join(dev, d.Parents[0].Name))
+	return there && !intact
+}
+
 func hasMemberAtEnd(open Opener, path string) bool {
+	there, intact := memberAtEnd(open, path)
+	return there && intact
+}
+
+// memberAtEnd reports whether a device has a superblock of version 1.0, and whether its checksum is
+// right.
+func memberAtEnd(open Opener, path string) (there, intact bool) {
 	f, err := open(path)
 	if err != nil {
-		return false
+		return false, false
 	}
 	defer func() { _ = f.Close() }()
 	size, err := f.Size()
 	if err != nil {
-		return false
+		return false, false
 	}
-	_, ok := parseMD1(&image{r: f, size: size}, lastMD(size))
-	return ok
+	d := &image{r: f, size: size}
+	if _, ok := parseMD1(d, lastMD(size)); !ok {
+		return false, false
+	}
+	b := d.at(lastMD(size), md.BlockSize)
+	return true, b == nil || md.Intact(b)
 }
 
 // parseMD1 reads struct mdp_superblock_1.

@@ -30,7 +30,7 @@ type Array struct {
 }
 
 // Lacks returns of how many slots no member was found: neither one that is used, nor a spare that
-// the kernel can put there, nor one of those in Left that has its place there by its own
+// the kernel can put there, nor one of those in Left that is there by its own
 // superblock. Slots that the freshest member has as empty count too: their former member may be
 // elsewhere.
 func (a *Array) Lacks() int {

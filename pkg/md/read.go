@@ -111,7 +111,7 @@ func parse(b []byte, minor int, sectors uint64) (*Superblock, error) {
 	if n > maxDisks {
 		return nil, fmt.Errorf("%d roles, more than %d", n, maxDisks)
 	}
-	if le.Uint32(b[checksumAt:]) != checksum(b[:headerLen+2*n]) {
+	if !Intact(b) {
 		return nil, errors.New("wrong checksum")
 	}
 	s := &Superblock{
@@ -146,6 +146,19 @@ func parse(b []byte, minor int, sectors uint64) (*Superblock, error) {
 		return s, nil // its fields may have other limits
 	}
 	return s, s.check(sectors)
+}
+
+// BlockSize is how long a superblock of version 1 is at most, in bytes.
+const BlockSize = blockSize
+
+// Intact reports whether the checksum of a superblock of version 1 is right, which begins a block
+// of BlockSize.
+func Intact(block []byte) bool {
+	if len(block) < BlockSize {
+		return false
+	}
+	n := binary.LittleEndian.Uint32(block[maxDevAt:])
+	return n <= maxDisks && binary.LittleEndian.Uint32(block[checksumAt:]) == checksum(block[:headerLen+2*n])
 }
 
 // text returns what stands before the first NUL.

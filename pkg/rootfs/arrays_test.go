@@ -297,3 +297,39 @@ func TestCopyInArray(t *testing.T) {
 		}
 	}
 }
+
+// A superblock with a wrong checksum at the end of a disk hides none of its partitions, and a
+// warning names the disk; it is no member of an array.
+func TestDamagedMember(t *testing.T) {
+	sb, uuid := ext4(t)
+	for _, damaged := range []bool{false, true} {
+		st, k := arrayDisks(t, 2, "root=UUID="+uuid)
+		k.add(member{device: "sda", minor: 0, set: 1, name: "root", level: md.RAID1, slots: 2})
+		k.write("sda", 2048, sb)
+		k.partition("sda", 1, 2048, 8192)
+		if damaged {
+			b := make([]byte, 32)
+			f, err := os.OpenFile(filepath.Join(k.paths.dev, "sda"), os.O_RDWR, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = f.WriteAt(b, (diskBytes/512-16)*512+32) // the name
+			if err = errors.Join(err, f.Close()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, err := k.find(st)
+		if damaged && (err != nil || len(got) != 1 || got[0].Name != "sda1") || !damaged && !absent(err) {
+			t.Errorf("damaged %v: %v, %v", damaged, names(got), err)
+		}
+		whole := &blockdev.Device{Name: filepath.Join("..", k.paths.dev, "sda")} // below /dev
+		part := &blockdev.Device{Name: filepath.Join("..", k.paths.dev, "sda1"), Kind: blockdev.KindPartition, Parents: []*blockdev.Device{whole}}
+		_, err = st.probe(t.Context(), part)
+		if strings.Contains(fmt.Sprint(err), "a partition of an md array") == damaged {
+			t.Errorf("damaged %v: %v", damaged, err)
+		}
+		if strings.Contains(warnings(st), "the superblock of an md array has a wrong checksum") != damaged {
+			t.Errorf("damaged %v: %s", damaged, warnings(st))
+		}
+	}
+}

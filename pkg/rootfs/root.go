@@ -246,6 +246,9 @@ func (st *Storage) lookForInit(ctx context.Context, devices []*blockdev.Device) 
 // probe finds a device's file system. One in rootfstype= is not checked; of several it is the one
 // that is found.
 func (st *Storage) probe(ctx context.Context, d *blockdev.Device) (Volume, error) {
+	if d.OnDamagedMember(reads.Opener(ctx), "/dev") {
+		st.Log.Warnf("%s is used as a partition of %s, at whose end the superblock of an md array has a wrong checksum: if the disk is not a member, wipefs removes that", d.Name, d.Parents[0].Name)
+	}
 	return probeAs(ctx, d, st.Spec.Root.FSType.V)
 }
 
