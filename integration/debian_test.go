@@ -120,7 +120,7 @@ func TestDebianReadOnly(t *testing.T) {
 func (d *debian) waitRunning() {
 	d.t.Helper()
 	if got := d.run("systemctl is-system-running --wait"); got != "running" {
-		d.t.Errorf("the system is %s: %s", got, d.run("systemctl --failed"))
+		d.t.Errorf("the system is %s: %s", got, d.run("for u in $(systemctl --failed --no-legend --plain | cut -d ' ' -f 1); do journalctl -b -o short-monotonic -n 20 -u $u; done"))
 	}
 	if got := d.run("systemctl --failed --no-legend"); got != "" {
 		d.t.Errorf("units failed: %s", got)
