@@ -34,10 +34,11 @@ func (n NIC) String() string {
 	return n.MAC
 }
 
-// The ping timers of paths that no parameter gives: a path that does not answer is left after 5 s.
+// The ping timers of paths that no parameter gives. A path that does not answer is left after 5 s:
+// I/O stands still for that long, and a target that is only busy answers sooner.
 const (
-	PathPingInterval = 2 * time.Second
-	PathPingTimeout  = 3 * time.Second
+	PathPingInterval = 2 * time.Second // a ping costs little, and there may be 32 paths
+	PathPingTimeout  = 3 * time.Second // as while root is not mounted
 )
 
 // maxSessions is how many sessions a plan can have: 16 portals on two NICs.

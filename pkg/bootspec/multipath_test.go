@@ -182,7 +182,7 @@ func TestSessionsByDHCP(t *testing.T) {
 }
 
 // A path from a NIC that does not have the portal's network is not used if another NIC has it, as
-// far as the networks are known; nobody warns of a portal whose network may still come.
+// far as the networks are known; there is no warning of a portal whose network may still come.
 func TestUnusedPaths(t *testing.T) {
 	ens2 := dhcp.Lease{Interface: "ens2", Address: netip.MustParsePrefix("10.0.0.9/24")}
 	ens3 := dhcp.Lease{Interface: "ens3", Address: netip.MustParsePrefix("10.0.1.9/24")}

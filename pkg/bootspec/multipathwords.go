@@ -13,7 +13,7 @@ const wwidPrefix = "wwid:"
 // maxPathNICs is the limit of NICs and of WWIDs in iscsi_multipath=.
 const maxPathNICs = 16
 
-// multipath reads iscsi_multipath=: a boolean, or a list of NICs and WWIDs. They are told apart by
+// multipath reads iscsi_multipath=: a boolean, or a list of NICs and WWIDs. They differ in
 // their length: a NIC's name has at most 15 bytes, a WWID in hex at least 17, and a MAC has colons.
 func (ps *parser) multipath(p cmdline.Param) error {
 	const form = "1, 0, or a list with commas: NICs by name or MAC, and WWIDs such as 35000c500a1b2c3d4, or wwid:WWID"
