@@ -19,9 +19,10 @@ import (
 // and a root device reads back as it prints.
 func FuzzParse(f *testing.F) {
 	f.Add(seed(f))
-	for _, tt := range append(goods, netGoods...) {
+	for _, tt := range slices.Concat(goods, netGoods, multipathGoods) {
 		f.Add("quiet " + tt.key + "=" + tt.value)
 	}
+	f.Add("netroot=iscsi:10.0.0.1:::eth0::iqn.x:t netroot=iscsi:10.0.0.1:::BOOTIF::iqn.x:t iscsi_t.3=iqn.x:t iscsi_a.3=a,b,a ip=e1:dhcp ip=e2:dhcp iscsi_multipath=1")
 	for _, tt := range bads {
 		f.Add(tt.key + "=" + tt.value + " ro --")
 	}
@@ -33,6 +34,7 @@ func FuzzParse(f *testing.F) {
 		plan, err := bootspec.Parse(line)
 		checkRanges(t, plan)
 		checkSources(t, plan, line)
+		checkSessions(t, plan)
 		for _, w := range plan.Warnings {
 			if len(w) > 400 {
 				t.Errorf("warning of %d bytes: %s", len(w), w)

@@ -310,3 +310,33 @@ func TestMultipathLevels(t *testing.T) {
 		t.Errorf("%+v, %v", m, err)
 	}
 }
+
+// checkSessions: each target has a session, a path has one portal of its target, no two paths to a
+// target have the same portal and NIC, and without paths there is one session to a target.
+func checkSessions(t *testing.T, plan bootspec.Plan) {
+	t.Helper()
+	sessions := plan.Sessions()
+	at := 0
+	for _, target := range plan.Targets {
+		seen := map[string]bool{}
+		first := at
+		for at < len(sessions) && sessions[at].Number == target.Number && sessions[at].Name == target.Name && (at == first || sessions[at].Multipath.V) {
+			s := sessions[at]
+			key := pathsOf(sessions[at : at+1])
+			if s.Multipath.V && (len(s.Portals) > 1 || len(s.Portals) == 1 && !slices.Contains(target.Portals, s.Portals[0]) || seen[key]) || s.NIC.Given() && !s.Multipath.V {
+				t.Errorf("session %d: %+v", at, s)
+			}
+			if on := plan.Multipath.On; on.Given() && s.Multipath.V != on.V {
+				t.Errorf("session %d, multipath %v: %+v", at, on, s)
+			}
+			seen[key] = true
+			at++
+		}
+		if at == first && at < len(sessions) {
+			t.Errorf("target %+v has no session", target)
+		}
+	}
+	if at != len(sessions) || at > 32 || at < 32 && at < len(plan.Targets) {
+		t.Errorf("%d sessions, %d of them of %d targets", len(sessions), at, len(plan.Targets))
+	}
+}

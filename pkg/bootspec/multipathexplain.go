@@ -14,8 +14,13 @@ func (p Plan) addPaths(s *settingList, t *Target) {
 	if !paths[0].Multipath.V {
 		return
 	}
+	p.MarkUnused(paths, p.Net.Facts())
 	var portals, nics []string
+	unused := 0
 	for _, one := range paths {
+		if one.Unused != "" {
+			unused++
+		}
 		for _, v := range one.Portals {
 			portals = appendNew(portals, v.V.String())
 		}
@@ -29,6 +34,9 @@ func (p Plan) addPaths(s *settingList, t *Target) {
 	}
 	if len(nics) > 0 {
 		text += " by " + strings.Join(nics, ", ")
+	}
+	if unused > 0 {
+		text += fmt.Sprintf("; %d not used: the NIC does not have the portal's network", unused)
 	}
 	s.name("paths", text, paths[0].Multipath.From)
 }
