@@ -29,7 +29,8 @@ func (m *Machine) handOver(ctx context.Context) error {
 		m.Log.Warnf("hand-over: %v", err)
 	}
 	volumes, arrays := m.storage.Made()
-	if err := errors.Join(udevdb.Clear("/run"), announceVolumes(volumes, sysroot, "/run"), announceArrays(arrays, "/run")); err != nil {
+	maps := m.storage.MadeMaps()
+	if err := errors.Join(udevdb.Clear("/run"), announceDM(volumes, maps, sysroot, "/run"), announceArrays(arrays, "/run")); err != nil {
 		m.Log.Warnf("hand-over: %v", err)
 	}
 	nics := m.sessions.LeaveNetwork(m.root, m.netup.Name)

@@ -8,11 +8,12 @@ import (
 	"testing"
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
+	"github.com/iscsiroot/iscsiroot/pkg/rootfs"
 	"github.com/iscsiroot/iscsiroot/pkg/rootfs/volumes"
 )
 
 // Each device has a record, and a root without rules for device-mapper gets some.
-func TestAnnounceVolumes(t *testing.T) {
+func TestAnnounceDM(t *testing.T) {
 	made := []volumes.Made{
 		{Number: blockdev.Number{Major: 253, Minor: 0}, Name: "vg-root_rimage_0", Hidden: true},
 		{Number: blockdev.Number{Major: 253, Minor: 1}, Name: "vg-root", Volume: "vg/root"},
@@ -25,7 +26,7 @@ func TestAnnounceVolumes(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if err := announceVolumes(made, root, run); err != nil {
+		if err := announceDM(made, nil, root, run); err != nil {
 			t.Fatal(err)
 		}
 		for name, want := range map[string]bool{"udev/data/b253:0": true, "udev/data/b253:1": false} {
@@ -40,10 +41,28 @@ func TestAnnounceVolumes(t *testing.T) {
 		}
 	}
 	run := t.TempDir()
-	if err := announceVolumes(nil, t.TempDir(), run); err != nil {
+	if err := announceDM(nil, nil, t.TempDir(), run); err != nil {
 		t.Error(err)
 	}
 	if entries, err := os.ReadDir(run); err != nil || len(entries) > 0 {
 		t.Errorf("without volumes: %v, %v", entries, err)
+	}
+}
+
+// A multipath map and its partitions have records, and there are rules for its paths.
+func TestAnnounceMaps(t *testing.T) {
+	d := &blockdev.Device{Name: "dm-0", Map: "3600", Number: blockdev.Number{Major: 253, Minor: 0}, Kind: blockdev.KindMultipath}
+	part := &blockdev.Device{Name: "dm-1", Map: "3600-part2", Number: blockdev.Number{Major: 253, Minor: 1}, Partition: &blockdev.Partition{Number: 2}}
+	run := t.TempDir()
+	if err := announceDM(nil, []rootfs.MadeMap{{Device: d, ID: "3600", Partitions: []*blockdev.Device{part}, Attribute: "naa.600"}}, t.TempDir(), run); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		"udev/data/b253:0": "E:MPATH_DEVICE_READY=1", "udev/data/b253:1": "E:DM_UDEV_PRIMARY_SOURCE_FLAG=1",
+		"udev/rules.d/59-iscsiroot-multipath.rules": "3600-part2", "udev/rules.d/60-iscsiroot-dm.rules": "DM_NAME",
+	} {
+		if b, err := os.ReadFile(filepath.Join(run, name)); err != nil || !strings.Contains(string(b), want) {
+			t.Errorf("%s: %q, %v", name, b, err)
+		}
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -101,11 +103,7 @@ func (st *Storage) use(ctx context.Context, found []sessionLUN) []*blockdev.Devi
 	for _, p := range st.places {
 		all = append(all, p.Path)
 	}
-	var allow []multipath.ID
-	for _, id := range st.Spec.Multipath.IDs {
-		allow = append(allow, multipath.ID(id.V))
-	}
-	groups, refused := multipath.Maps(all, allow)
+	groups, refused := multipath.Maps(all, st.allowed())
 	for _, r := range refused {
 		st.warnPaths(r.String(), r.Disk, r.With)
 	}
@@ -115,6 +113,14 @@ func (st *Storage) use(ctx context.Context, found []sessionLUN) []*blockdev.Devi
 		}
 	}
 	return units
+}
+
+// allowed returns the IDs by which disks are joined in any case.
+func (st *Storage) allowed() (out []multipath.ID) {
+	for _, id := range st.Spec.Multipath.IDs {
+		out = append(out, multipath.ID(id.V))
+	}
+	return out
 }
 
 // join gives the disks of one LUN that are new their place. It returns the disk or map that is used
@@ -277,4 +283,48 @@ func (st *Storage) RemoveMaps(ctx context.Context) {
 			st.Log.Warnf("multipath map %s: %v", d.Map, err)
 		}
 	}
+}
+
+// MadeMap is a multipath map that the boot has made.
+type MadeMap struct {
+	*blockdev.Device
+	ID         multipath.ID
+	Partitions []*blockdev.Device
+	// Attribute is the attribute wwid of the paths in sysfs, if there is one such LUN only.
+	Attribute string
+}
+
+// MadeMaps returns the multipath maps as they are now, with their partitions.
+func (st *Storage) MadeMaps() (out []MadeMap) {
+	sys := st.mapper().Sys
+	for _, unit := range st.allDisks() {
+		if unit.Kind != blockdev.KindMultipath {
+			continue
+		}
+		d, err := blockdev.Read(sys, unit.Name)
+		if err != nil {
+			continue // it has been removed by hand
+		}
+		m := MadeMap{Device: d}
+		m.Partitions, _ = blockdev.Partitions(sys, d)
+		for _, p := range st.places {
+			if p.unit == unit && m.ID == "" {
+				m.ID = p.ID
+				m.Attribute = st.attribute(p)
+			}
+		}
+		out = append(out, m)
+	}
+	return out
+}
+
+// attribute returns the attribute wwid of a path, if there is one LUN only that has the path's ID.
+func (st *Storage) attribute(p *place) string {
+	elsewhere := p.Path
+	elsewhere.Target = ""
+	if !multipath.Same(p.Path, elsewhere, st.allowed()) {
+		return ""
+	}
+	b, _ := os.ReadFile(filepath.Join(st.mapper().Sys, "class/block", p.Disk, "device/wwid")) // of SCSI disks with page 0x83
+	return strings.TrimSpace(string(b))
 }

@@ -29,7 +29,7 @@ func Write(run string, records []Record, rules string) error {
 func Clear(run string) error {
 	files, _ := filepath.Glob(filepath.Join(run, dataDir, "b*")) // no bad pattern
 	var errs []error
-	for _, name := range append(files, filepath.Join(run, rulesPath)) {
+	for _, name := range append(files, filepath.Join(run, rulesPath), filepath.Join(run, mapRulesPath)) {
 		if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
 			errs = append(errs, fmt.Errorf("remove an old file for udev: %w", err))
 		}
