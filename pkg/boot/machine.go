@@ -69,4 +69,5 @@ func (m *Machine) wire() {
 		Log: m.Log, Sessions: m.sessions, Uevents: func() rootfs.Uevents { return m.Uevents },
 		Load: m.drivers.Load, Started: m.started, Spec: &m.net.Spec, Plan: &m.Plan,
 	})
+	m.sessions.Maps = m.storage.Maps()
 }

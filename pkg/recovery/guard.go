@@ -22,6 +22,7 @@ import (
 type Guard struct {
 	events <-chan kernel.Event
 	log    Logger
+	notify func([]Status)
 	cancel context.CancelFunc
 	ended  chan struct{} // closed when the loop has ended; Stop ends it
 
@@ -34,14 +35,15 @@ type Guard struct {
 }
 
 // StartGuard starts a Guard without sessions. past is the state of sessions that are added later;
-// nil: none. The Guard reads transport's events.
-func StartGuard(transport *kernel.Transport, log Logger, past []Status) *Guard {
-	return startGuard(transport.Watch(), log, past)
+// nil: none. The Guard reads transport's events, and calls changed after each change of a session's
+// state.
+func StartGuard(transport *kernel.Transport, log Logger, past []Status, changed func([]Status)) *Guard {
+	return startGuard(transport.Watch(), log, past, changed)
 }
 
-func startGuard(events <-chan kernel.Event, log Logger, past []Status) *Guard {
+func startGuard(events <-chan kernel.Event, log Logger, past []Status, changed func([]Status)) *Guard {
 	ctx, cancel := context.WithCancel(context.Background())
-	g := &Guard{events: events, log: log, cancel: cancel, ended: make(chan struct{}), changed: make(chan struct{}), statesAt: time.Now()}
+	g := &Guard{events: events, log: log, notify: changed, cancel: cancel, ended: make(chan struct{}), changed: make(chan struct{}), statesAt: time.Now()}
 	g.agent = g.newAgent(nil, past)
 	contain.Go("session recovery", func() { // until Stop calls cancel
 		defer close(g.ended)
@@ -117,6 +119,7 @@ func (g *Guard) current() *Agent {
 
 // setStatus stores the sessions' states.
 func (g *Guard) setStatus(all []Status) {
+	g.notify(all) // first: a path that is lost holds up I/O until it is failed
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.states, g.statesAt = all, time.Now()

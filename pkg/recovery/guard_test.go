@@ -21,7 +21,7 @@ func guardInTime(t *testing.T, test func(t *testing.T, r *guardRig), past ...Sta
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		r := &guardRig{rig: &rig{fake: &fake{sid: 1, up: true}, events: make(chan kernel.Event, 64)}}
-		r.guard = startGuard(r.events, r.rig, past)
+		r.guard = startGuard(r.events, r.rig, past, func([]Status) {})
 		defer r.guard.Stop()
 		if err := r.guard.add(r.fake); err != nil {
 			t.Fatal(err)

@@ -39,10 +39,13 @@ type sessionLUN struct {
 // mapper returns what makes multipath maps.
 func (st *Storage) mapper() *maps.Maps {
 	if st.maps == nil {
-		st.maps = &maps.Maps{Sys: kernelPaths.sys, Dev: kernelPaths.dev, Load: st.Load, Open: func() (maps.Mapper, error) { return dm.Open(nil) }}
+		st.maps = &maps.Maps{Sys: kernelPaths.sys, Dev: kernelPaths.dev, Load: st.Load, Open: func() (maps.Mapper, error) { return dm.Open(nil) }, Blocking: sequence.Blocking}
 	}
 	return st.maps
 }
+
+// Maps returns what makes multipath maps.
+func (st *Storage) Maps() *maps.Maps { return st.mapper() }
 
 // isPath reports whether a target's session is one of several that are paths.
 func isPath(t bootspec.Target) bool { return t.Multipath.V }

@@ -10,6 +10,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery/agent"
+	"github.com/iscsiroot/iscsiroot/pkg/recovery/paths"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery/uplink"
 	"github.com/iscsiroot/iscsiroot/pkg/rootfs"
 	"github.com/iscsiroot/iscsiroot/pkg/runstate"
@@ -118,13 +119,14 @@ func (ss *Sessions) handOverTo(ctx context.Context, uplinks []uplink.Uplink) err
 	if guard := ss.guard.Swap(nil); guard != nil {
 		past = guard.Stop()
 	}
-	state, err := ss.state(ctx, past, uplinks)
+	maps := ss.paths.stop()
+	state, err := ss.state(ctx, past, maps, uplinks)
 	if err == nil {
 		err = ss.listen(false)
 	}
 	if err != nil {
 		clear(state)
-		return errors.Join(err, ss.guardAgain(past))
+		return errors.Join(err, ss.guardAgain(past, maps))
 	}
 	limited, cancel := context.WithTimeout(ctx, agentTimeout)
 	defer cancel()
@@ -142,18 +144,20 @@ func (ss *Sessions) handOverTo(ctx context.Context, uplinks []uplink.Uplink) err
 	// one.
 	_ = ss.process.Close()
 	ss.process = nil
-	return errors.Join(err, ss.guardAgain(past))
+	return errors.Join(err, ss.guardAgain(past, maps))
 }
 
 // guardAgain recovers the sessions here again after a hand-over that failed.
-func (ss *Sessions) guardAgain(past []recovery.Status) error {
+func (ss *Sessions) guardAgain(past []recovery.Status, maps paths.Memory) error {
 	if err := ss.listen(true); err != nil || ss.transport == nil {
 		return err
 	}
-	guard := recovery.StartGuard(ss.transport, ss.Log, past)
+	ss.paths = ss.startPaths(maps)
+	guard := recovery.StartGuard(ss.transport, ss.Log, past, ss.paths.Update)
 	ss.guard.Store(guard)
 	for i, s := range ss.list {
 		if ss.logins.up(i) {
+			ss.paths.add(s, ss.wwids())
 			if err := guard.Add(s); err != nil {
 				return err
 			}
@@ -171,8 +175,8 @@ func (ss *Sessions) listen(on bool) error {
 }
 
 // state is the state for the agent. The sessions get the timers of the running system.
-func (ss *Sessions) state(ctx context.Context, past []recovery.Status, uplinks []uplink.Uplink) ([]byte, error) {
-	whole := agent.State{Uplinks: uplinks, MirrorTimeout: ss.Net.Spec.Login.Timers.MirrorTimeout()}.With(past)
+func (ss *Sessions) state(ctx context.Context, past []recovery.Status, maps paths.Memory, uplinks []uplink.Uplink) ([]byte, error) {
+	whole := agent.State{Uplinks: uplinks, Paths: maps, WWIDs: ss.wwids(), MirrorTimeout: ss.Net.Spec.Login.Timers.MirrorTimeout()}.With(past)
 	for i, s := range ss.list {
 		if !ss.handedOn(i) {
 			continue

@@ -75,6 +75,7 @@ func (ss *Sessions) loginTo(ctx context.Context, i int) error {
 		return ss.explainLogin(i, err)
 	}
 	ss.pin(s)
+	ss.paths.add(s, ss.wwids())
 	if err := ss.guard.Load().Add(s); err != nil {
 		return err
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery/agent"
+	"github.com/iscsiroot/iscsiroot/pkg/recovery/paths"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 	"github.com/iscsiroot/iscsiroot/pkg/shutdown"
 )
@@ -38,6 +39,8 @@ type Config struct {
 	// Start starts a child of process 1: fork returns its pid. Its exit status is sent to the
 	// channel that start returns.
 	Start func(fork func() (int, error)) (pid int, status <-chan unix.WaitStatus, err error)
+	// Maps are the multipath maps of the sessions' disks.
+	Maps paths.Maps
 }
 
 // Sessions are those of the targets, in the order of Spec.Targets.
@@ -51,6 +54,7 @@ type Sessions struct {
 	// guard recovers the sessions until the agent has them. The runner reads it beside the
 	// steps.
 	guard      atomic.Pointer[recovery.Guard]
+	paths      *pathKeeper    // beside guard; nil: there is none
 	process    *agent.Process // from its start until it has the sessions
 	handedOver bool           // the agent has the sessions
 }
@@ -89,12 +93,14 @@ func (ss *Sessions) openTransport() error {
 	if guard := ss.guard.Swap(nil); guard != nil {
 		guard.Stop()
 	}
+	past := ss.paths.stop()
 	for i, s := range ss.reserved {
 		ss.reserved[i] = t.Migrate(s)
 	}
 	ss.list = nil // they are among the reserved ones
 	ss.transport = t
-	ss.guard.Store(recovery.StartGuard(t, ss.Log, nil))
+	ss.paths = ss.startPaths(past)
+	ss.guard.Store(recovery.StartGuard(t, ss.Log, nil, ss.paths.Update))
 	return nil
 }
 

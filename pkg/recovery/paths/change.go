@@ -132,13 +132,17 @@ func inMaps(all []maps.Map, disk string) bool {
 
 // belongs reports whether a disk is a path of a map.
 func (k *Keeper) belongs(mp *maps.Map, p multipath.Path, sessions []Session) bool {
+	var allow []multipath.ID
+	if k.cfg.Allow != nil {
+		allow = k.cfg.Allow()
+	}
 	return slices.ContainsFunc(mp.Paths, func(have maps.Path) bool {
 		s := find(sessions, have.Session)
 		if s == nil {
 			return false
 		}
 		have.Target = s.String()
-		return multipath.Same(have.Path, p, k.cfg.Allow)
+		return multipath.Same(have.Path, p, allow)
 	})
 }
 

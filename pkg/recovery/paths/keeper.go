@@ -49,8 +49,8 @@ type Logger interface {
 type Config struct {
 	Sys  string // the mount point of sysfs
 	Maps Maps
-	// Allow are WWIDs that join disks of different targets, see multipath.Same.
-	Allow []multipath.ID
+	// Allow lists WWIDs that join disks of different targets, see multipath.Same; nil: none.
+	Allow func() []multipath.ID
 	// Sessions lists the sessions.
 	Sessions func() []Session
 	// Read reads a sector of a disk, past the cache. It is called in goroutines of its own.

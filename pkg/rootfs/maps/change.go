@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/dm"
 	"github.com/iscsiroot/iscsiroot/pkg/dm/table"
 	"github.com/iscsiroot/iscsiroot/pkg/multipath"
@@ -39,7 +38,7 @@ func (m *Maps) Regroup(ctx context.Context, name string, paths []multipath.Path)
 func (m *Maps) changed(ctx context.Context, name string, to func(have multipath.Map) multipath.Map) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	defer sequence.Blocking(ctx, "change of multipath map "+name)()
+	defer m.blocking(ctx, "change of multipath map "+name)()
 	c, err := m.Open()
 	if err == nil {
 		defer func() { _ = c.Close() }()

@@ -11,7 +11,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
-	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/dm"
 	"github.com/iscsiroot/iscsiroot/pkg/dm/table"
 	"github.com/iscsiroot/iscsiroot/pkg/multipath"
@@ -27,6 +26,10 @@ type Maps struct {
 	// IDs are those that join disks also where their form does not tell that there is only one
 	// such LUN.
 	IDs []multipath.ID
+
+	// Blocking is called before system calls that may wait, and what it returns after them;
+	// nil: nothing is.
+	Blocking func(ctx context.Context, what string) (end func())
 
 	mu    sync.Mutex        // guards changes of maps
 	parts map[string]string // the partitions that were made, by the kernel's name: those of their maps
@@ -67,7 +70,7 @@ func (m *Maps) Make(ctx context.Context, mp multipath.Map) (*blockdev.Device, er
 		err = missing
 	}
 	if err != nil {
-		return nil, fmt.Errorf("multipath map %s: %w", mp.Name(), sequence.WithHint(err, "build the image with --storage multipath"))
+		return nil, fmt.Errorf("multipath map %s: %w", mp.Name(), &hinted{err})
 	}
 	d, err := m.deviceOf(n)
 	if err == nil {
@@ -94,7 +97,7 @@ func (m *Maps) loadModules(ctx context.Context) (missing error) {
 }
 
 func (m *Maps) make(ctx context.Context, mp multipath.Map) (table.Number, error) {
-	defer sequence.Blocking(ctx, "activation of multipath map "+mp.Name())()
+	defer m.blocking(ctx, "activation of multipath map "+mp.Name())()
 	c, err := m.Open()
 	if err != nil {
 		return table.Number{}, err
@@ -142,3 +145,19 @@ func (m *Maps) link(d *blockdev.Device) error {
 	}
 	return os.Symlink("../"+d.Name, path)
 }
+
+func (m *Maps) blocking(ctx context.Context, what string) (end func()) {
+	if m.Blocking == nil {
+		return func() {}
+	}
+	return m.Blocking(ctx, what)
+}
+
+// hinted is an error with what a person can do about it, see sequence.Hint.
+type hinted struct{ error }
+
+// Unwrap returns the cause.
+func (e *hinted) Unwrap() error { return e.error }
+
+// Hint returns the advice.
+func (*hinted) Hint() string { return "build the image with --storage multipath" }

@@ -10,7 +10,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
-	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/dm"
 	"github.com/iscsiroot/iscsiroot/pkg/dm/table"
 	"github.com/iscsiroot/iscsiroot/pkg/multipath"
@@ -105,7 +104,7 @@ func (l *Partitions) Deactivate(ctx context.Context, a blockdev.Assembly) error 
 
 // makePartitions makes the partitions of a map.
 func (m *Maps) makePartitions(ctx context.Context, whole *blockdev.Device, list []blockdev.Partition, p *parts) (out []*blockdev.Device, err error) {
-	defer sequence.Blocking(ctx, "activation of the partitions of "+whole.Map)()
+	defer m.blocking(ctx, "activation of the partitions of "+whole.Map)()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	c, err := m.Open()
