@@ -77,12 +77,28 @@ func await(s System, stall time.Duration, done <-chan error, help func() bool) e
 	}
 }
 
-// patiently is working for what a mirror with a dead member may hold up: when it has lasted for
-// stall, the sessions that can be spared are ended, so that their commands fail and the mirror goes
-// on. Progress does not count for that: it may be that of other disks, as of another array's
-// resync.
+// patiently is working for what a mirror with a dead member, or a multipath map without a path, may
+// hold up: when it has lasted for stall, the sessions that can be spared are ended, so that their
+// commands fail and the mirror goes on, and the I/O of such maps fails. Progress does not count for
+// that: it may be that of other disks, as of another array's resync.
 func patiently(s System, stall time.Duration, log Logger, f func() error) error {
-	return await(s, stall, start(f), func() bool { return endSpare(s, log) })
+	return await(s, stall, start(f), func() bool {
+		ended := endSpare(s, log)
+		return failMaps(s, false, log) || ended
+	})
+}
+
+// failMaps has the I/O of multipath maps fail, and reports whether that of one waited.
+func failMaps(s System, all bool, log Logger) bool {
+	out := make(chan []string, 1) // the result may not be read
+	if err := Within(terminateTime, func(context.Context) error { out <- s.FailMaps(all); return nil }); err != nil {
+		return false
+	}
+	names := <-out
+	for _, name := range names {
+		log.Errorf("shutdown: map %s: no path works: its I/O fails: what was not written yet is lost", name)
+	}
+	return len(names) > 0
 }
 
 // endSpare ends the sessions that can be spared, and reports whether one has ended. The agent,

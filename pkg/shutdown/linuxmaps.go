@@ -10,6 +10,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
 	"github.com/iscsiroot/iscsiroot/pkg/dm"
 	"github.com/iscsiroot/iscsiroot/pkg/md/array"
+	"github.com/iscsiroot/iscsiroot/pkg/rootfs/maps"
 )
 
 // Above implements System.
@@ -36,6 +37,39 @@ func standsOn(d *blockdev.Device, sessions []sessionHost) bool {
 	return slices.ContainsFunc(d.Disks(), func(disk *blockdev.Device) bool {
 		return disk.LUN != nil && slices.ContainsFunc(sessions, func(s sessionHost) bool { return s.sid == disk.LUN.Session })
 	})
+}
+
+// FailMaps implements System.
+func (l *linux) FailMaps(all bool) (waited []string) {
+	if len(blockdev.Maps(l.sys)) == 0 {
+		return nil // there may be no device-mapper
+	}
+	list, _ := l.multipath.List() // without it there is none whose I/O could be made to fail
+	sessions := l.find()
+	for _, m := range list {
+		ours := slices.ContainsFunc(m.Paths, func(p maps.Path) bool {
+			return slices.ContainsFunc(sessions, func(s sessionHost) bool { return s.sid == p.Session })
+		})
+		works := slices.ContainsFunc(m.Paths, func(p maps.Path) bool { return !p.Failed })
+		if !ours || !m.Queue || works && !all {
+			continue
+		}
+		if err := l.multipath.Message(m.Name, "fail_if_no_path"); err == nil && !works {
+			waited = append(waited, m.Name)
+		}
+	}
+	return waited
+}
+
+// multipathMaps are this machine's.
+func multipathMaps(sys string) *maps.Maps {
+	return &maps.Maps{Sys: sys, Dev: "/dev", Open: func() (maps.Mapper, error) {
+		c, err := dm.Open(nil)
+		if err != nil {
+			return nil, err // not a typed nil
+		}
+		return c, nil
+	}}
 }
 
 func above(d *blockdev.Device) Above {

@@ -13,6 +13,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 	"github.com/iscsiroot/iscsiroot/pkg/procstat"
 	"github.com/iscsiroot/iscsiroot/pkg/redundancy"
+	"github.com/iscsiroot/iscsiroot/pkg/rootfs/maps"
 	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 )
 
@@ -24,6 +25,7 @@ type linux struct {
 	ids       []uint32          // the sessions; nil: those of the list
 	transport *kernel.Transport // nil: one is opened
 	maps      redundancy.Maps   // device-mapper
+	multipath *maps.Maps
 
 	refreshing string                 // the list of what the agent is changing, in /run
 	mapper     func() (mapper, error) // opens device-mapper
@@ -42,7 +44,7 @@ func newLinux() *linux {
 	return &linux{
 		proc: "/proc", sys: "/sys", old: oldRoot, sessions: runstate.Path(runstate.SessionsName),
 		maps: redundancy.DeviceMapper("/sys"), mounter: system(),
-		refreshing: runstate.Refreshing, mapper: openMapper,
+		multipath: multipathMaps("/sys"), refreshing: runstate.Refreshing, mapper: openMapper,
 	}
 }
 

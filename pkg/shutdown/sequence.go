@@ -47,6 +47,10 @@ type System interface {
 	// Spare lists the sessions that are down and without whose disks all that is in use works,
 	// because mirrors have other members.
 	Spare() []Session
+	// FailMaps has the I/O of the multipath maps on the sessions' disks fail that have no path
+	// which works; with all, also that of the others as soon as they have none. It returns the
+	// names of those whose I/O waited.
+	FailMaps(all bool) []string
 	// Progress is a number that changes as long as the sessions' disks work.
 	Progress() uint64
 	// EndAgent ends the agent, which recovers the sessions until then.
@@ -82,6 +86,7 @@ func Run(s System, a runstate.Action, log Logger) error {
 	unmountAll(s, log)
 	removeAbove(s, log)
 	s.EndAgent()
+	failMaps(s, true, log) // the sessions end
 	leaveAll(s, log)
 	detachAll(s, log)
 	return s.Power(a)

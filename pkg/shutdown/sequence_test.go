@@ -33,6 +33,8 @@ type fake struct {
 	above    []string      // the top first; one that begins with "busy" is in use, with "md" an array
 	spare    int           // so many of the sessions, the first ones, are down and can be spared
 	hang     chan struct{} // until its session is ended
+	noPath   []string      // multipath maps whose I/O waits: while there is one, unmounting hangs
+	mapFails chan struct{} // closed when their I/O fails
 }
 
 // fakeSession is a session of fake's.
@@ -68,6 +70,8 @@ func (f *fake) Remaining() int {
 
 func (f *fake) Unmount(dir string) error {
 	switch {
+	case f.mapFails != nil:
+		<-f.mapFails
 	case f.dead && strings.HasPrefix(dir, "/oldroot"):
 		<-f.hang // in the kernel
 		if f.spare == 0 {
@@ -114,6 +118,15 @@ func (f *fake) Remove(d Above) error {
 func (f *fake) Spare() (out []Session) {
 	for _, s := range f.sessions[:f.spare] {
 		out = append(out, s)
+	}
+	return out
+}
+
+func (f *fake) FailMaps(all bool) []string {
+	out := f.noPath
+	if f.noPath = nil; len(out) > 0 {
+		f.note("fail maps")
+		close(f.mapFails)
 	}
 	return out
 }
@@ -255,6 +268,12 @@ func TestRun(t *testing.T) {
 			"shutdown: s1: down, and a mirror works without its disk: dropping the session",
 		},
 		{
+			"a file system on a map without a path",
+			&fake{mounts: []string{"/oldroot"}, noPath: []string{"36001"}, sessions: one()},
+			"ask, fail maps, unmount /oldroot, agent, flush s1, logout s1, poweroff after 12 s",
+			"shutdown: map 36001: no path works: its I/O fails",
+		},
+		{
 			"a target that dies at the flush, and one that lives",
 			&fake{sessions: []*fakeSession{{name: "s1", dead: true}, {name: "s2"}}},
 			"ask, agent, flush s2, logout s2, terminate s1, poweroff after 5 s", "s1: no end after 5 s: dropping the session",
@@ -284,6 +303,9 @@ func run(t *testing.T, f *fake) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		f.began, f.hang = time.Now(), make(chan struct{})
+		if f.noPath != nil {
+			f.mapFails = make(chan struct{})
+		}
 		for _, s := range f.sessions {
 			s.fake = f
 		}

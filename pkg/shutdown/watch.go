@@ -72,6 +72,7 @@ func limit(m runstate.Mark) string {
 func forceEnd(s System, a runstate.Action, log Logger) error {
 	_ = working(s, flushStall, func() error { s.Sync(); return nil }) // for other disks
 	s.EndAgent()
+	failMaps(s, true, log)
 	leaveAll(s, log)
 	return s.Power(a)
 }
