@@ -22,6 +22,8 @@ type Session interface {
 	String() string
 	// Up reports whether the session is logged in.
 	Up() (bool, error)
+	// IsPath reports whether its disks are paths of a multipath map of the boot.
+	IsPath() bool
 	// Recovery returns for how many seconds I/O is to be held back while the session is down,
 	// and whether that is not written to the kernel yet.
 	Recovery() (seconds uint32, due bool)

@@ -20,6 +20,7 @@ type rig struct {
 	mu      sync.Mutex
 	up      bool
 	ours    uint32
+	isPath  bool
 	due     bool
 	log     []string
 	changes int
@@ -131,6 +132,7 @@ func (r *rig) Infof(format string, args ...any) { r.Errorf(format, args...) }
 
 func (r *rig) ID() uint32     { return 1 }
 func (r *rig) String() string { return "iqn.test:t" }
+func (r *rig) IsPath() bool   { return r.isPath }
 
 func (r *rig) Up() (bool, error) {
 	r.mu.Lock()

@@ -52,8 +52,8 @@ func seconds(n uint32) string {
 }
 
 // checkTimer compares a session's recovery_tmo with the configured one. by is the program that has
-// just written it; empty: unknown. A value of multipathd without a map on the session's disks is
-// replaced by the configured one; a value of any other program is the administrator's choice, and
+// just written it; empty: unknown. A value of multipathd without a map on the session's disks, and
+// with one of the boot, is replaced by the configured one; a value of any other program is the administrator's choice, and
 // is kept. An unknown program is assumed to be multipathd while that runs: a value that is restored
 // wrongly is logged, and one that is kept wrongly causes an I/O error in the next outage.
 func (k *Keeper) checkTimer(s Session, by string) {
@@ -78,7 +78,7 @@ func (k *Keeper) checkTimer(s Session, by string) {
 			by = "another program"
 		}
 		k.cfg.Log.Infof("recovery_tmo of session %d was set to %s by %s: kept", s.ID(), seconds(v), by)
-	case k.mapped(s.ID()):
+	case !s.IsPath() && k.mapped(s.ID()): // a map of the boot needs the boot's value
 		t.byMultipath = true
 	default:
 		k.restoreTimer(s, t, v, by)
@@ -101,8 +101,11 @@ func (k *Keeper) restoreTimer(s Session, t *timer, v uint32, by string) {
 	if _, due := s.Recovery(); due {
 		when = " when it is logged in again"
 	}
-	k.cfg.Log.Warnf("%s set recovery_tmo of session %d to %s: put back to %s%s (blacklist the disk in multipath.conf to stop this)",
-		by, s.ID(), seconds(v), seconds(ours), when)
+	hint := " (blacklist the disk in multipath.conf to stop this)"
+	if s.IsPath() {
+		hint = ""
+	}
+	k.cfg.Log.Warnf("%s set recovery_tmo of session %d to %s: put back to %s%s%s", by, s.ID(), seconds(v), seconds(ours), when, hint)
 }
 
 // mapped reports whether a multipath map is on one of a session's disks now.

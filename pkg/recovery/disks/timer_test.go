@@ -80,6 +80,19 @@ func TestRestoreTimeout(t *testing.T) {
 	}
 }
 
+// The time-out of a path of the boot's map is kept from multipathd, which has the map too: with its
+// value the commands in flight would wait.
+func TestTimeoutOfPath(t *testing.T) {
+	r := newRig(t)
+	r.ours, r.isPath = 0, true
+	r.write(map[string]string{timeOut: "5\n", mapped: "", "class/block/dm-0/dm/uuid": "mpath-1\n"})
+	r.keeper(Memory{}).timersWritten([]write{{1, "multipathd"}})
+	r.is(timeOut, "0")
+	if log := strings.Join(r.log, "\n"); log != "multipathd set recovery_tmo of session 1 to 5 s: put back to 0 s" {
+		t.Errorf("logged %q", log)
+	}
+}
+
 // It is replaced each time, and logged once, also by the next worker; the same happens when a map
 // is removed.
 func TestRestoreTimeoutAgain(t *testing.T) {
