@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
+	"github.com/iscsiroot/iscsiroot/pkg/rootfs/maps"
 	"github.com/iscsiroot/iscsiroot/pkg/runstate"
 )
 
@@ -18,6 +19,8 @@ type System struct {
 	Sys, Run, Proc string
 	// SinceBoot is the time since boot, that of sleep included.
 	SinceBoot time.Duration
+	// Maps reads the multipath maps; nil: there are none.
+	Maps func() ([]maps.Map, error)
 }
 
 // Report returns the whole state as text, and what is wrong with it, one line each.
@@ -44,6 +47,15 @@ func Report(s System) (text string, wrong []string) {
 	}
 	if root := rootStack(s); root != "" {
 		out.WriteString("root: " + root + "\n")
+	}
+	if s.Maps != nil {
+		all, err := s.Maps()
+		if err != nil {
+			fmt.Fprintf(&out, "multipath maps cannot be read: %v\n", err)
+		}
+		text, broken := multipath(all)
+		out.WriteString(text)
+		wrong = append(wrong, broken...)
 	}
 	text, degraded := arrays(s.Sys, true)
 	out.WriteString(text)
