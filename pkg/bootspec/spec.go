@@ -77,8 +77,8 @@ type Spec struct {
 	// InitiatorFrom names the source of Initiator if it is not a parameter: "iBFT initiator",
 	// "DHCP option 203 from 10.1.1.1".
 	InitiatorFrom string
-	// Targets has an entry for each session (Plan.Sessions), in the order in which sda, sdb, ...
-	// are counted.
+	// Targets has an entry for each session (Plan.Sessions), in the order in which sda, sdb,
+	// ... are counted.
 	Targets   []Target
 	Multipath Multipath
 	Login     Login

@@ -19,8 +19,8 @@ type Options struct {
 type Ref struct {
 	PV     ID
 	Volume string
-	// OnlyRead: the target does not write to it, so that it may be read-only where the device is
-	// not.
+	// OnlyRead: the target does not write to it, so that it may be read-only where the device
+	// is not.
 	OnlyRead bool
 }
 

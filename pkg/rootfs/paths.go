@@ -60,7 +60,7 @@ func (st *Storage) mayJoin() bool {
 // of the target: another path is scanned for the same. Its scan may run beside the step that adds
 // some.
 type pathLUNs struct {
-	mu sync.Mutex
+	mu sync.Mutex // guards of; no other lock is taken under it
 	of map[int][]uint64
 }
 

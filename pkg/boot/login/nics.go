@@ -31,8 +31,8 @@ func (ss *Sessions) nameservers() func() []netip.Addr {
 	}
 }
 
-// unused returns why a path is not used, "" if it is. It is known once its NIC and the one that leads
-// to its portal have addresses, which may be after the step "network".
+// unused returns why a path is not used, "" if it is. It is known once its NIC and the one that
+// leads to its portal have addresses, which may be after the step "network".
 func (ss *Sessions) unused(i int) string {
 	targets := ss.Net.Spec.Targets
 	if targets[i].Unused != "" || !targets[i].NIC.Given() {

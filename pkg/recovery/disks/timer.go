@@ -53,9 +53,10 @@ func seconds(n uint32) string {
 
 // checkTimer compares a session's recovery_tmo with the configured one. by is the program that has
 // just written it; empty: unknown. A value of multipathd without a map on the session's disks, and
-// with one of the boot, is replaced by the configured one; a value of any other program is the administrator's choice, and
-// is kept. An unknown program is assumed to be multipathd while that runs: a value that is restored
-// wrongly is logged, and one that is kept wrongly causes an I/O error in the next outage.
+// with one of the boot, is replaced by the configured one; a value of any other program is the
+// administrator's choice, and is kept. An unknown program is assumed to be multipathd while that
+// runs: a value that is restored wrongly is logged, and one that is kept wrongly causes an I/O
+// error in the next outage.
 func (k *Keeper) checkTimer(s Session, by string) {
 	t := k.timers[s.ID()]
 	v, err := readTimer(t.path)

@@ -30,10 +30,10 @@ type changeResult struct {
 	err error
 }
 
-// The pauses after a change that failed.
+// The pauses after a change that failed: the disk may be in use, or its session may be lost again.
 const (
-	minChangePause = time.Second
-	maxChangePause = time.Minute
+	minChangePause = time.Second // what has a new disk open, as udev's probe, ends sooner
+	maxChangePause = time.Minute // a disk that stays in use is no path, and is asked for seldom
 )
 
 // changeMaps begins a change that is due, if none runs, and returns when to call it again.

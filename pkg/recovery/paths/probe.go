@@ -22,9 +22,9 @@ type probe struct {
 
 // The pauses between two reads. A path that has worked for stable begins anew with the first.
 const (
-	minProbePause = 20 * time.Millisecond
-	maxProbePause = 10 * time.Second
-	stable        = 10 * time.Second
+	minProbePause = 20 * time.Millisecond // after a reset the next command works
+	maxProbePause = 10 * time.Second      // for so long a path that works again may rest
+	stable        = 10 * time.Second      // longer than from one read to the next
 )
 
 // probe reads a failed path of a session that is up when that is due, and returns when to call it
