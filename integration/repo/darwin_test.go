@@ -32,6 +32,7 @@ var portable = []string{
 	"pkg/manual",
 	"pkg/modload", // for Tree alone
 	"pkg/mounts",
+	"pkg/multipath",
 	"pkg/netboot",
 	"pkg/outfile",
 	"pkg/network/dhcp",
