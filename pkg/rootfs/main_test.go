@@ -31,6 +31,7 @@ type fakeSessions struct {
 	list    []*session.Session
 	states  []state // of the first of them; the others are up
 	changed chan struct{}
+	asDisk  []int // those that got the timers of a disk
 }
 
 func (f *fakeSessions) state(i int) state {
@@ -49,6 +50,7 @@ func (f *fakeSessions) Waiting() []int                            { return f.wai
 func (f *fakeSessions) Changed() <-chan struct{}                  { return f.changed }
 func (f *fakeSessions) Later(int, func(context.Context))          {}
 func (f *fakeSessions) UseAsPath(int) error                       { return nil }
+func (f *fakeSessions) UseAsDisk(i int) error                     { f.asDisk = append(f.asDisk, i); return nil }
 func (f *fakeSessions) Down() string                              { return "" }
 func (f *fakeSessions) WaitDown(ctx context.Context, _ int) error { <-ctx.Done(); return ctx.Err() }
 

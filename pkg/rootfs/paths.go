@@ -93,7 +93,7 @@ func (st *Storage) use(ctx context.Context, found []sessionLUN) []*blockdev.Devi
 		return units
 	}
 	for _, u := range found {
-		p, err := st.mapper().Read(u.LUN, st.Sessions.List()[u.session].Target)
+		p, err := st.readPath(ctx, u)
 		if err != nil { // it is being removed
 			p = multipath.Path{Disk: u.Disk, LUN: u.Number}
 		}
@@ -116,6 +116,21 @@ func (st *Storage) use(ctx context.Context, found []sessionLUN) []*blockdev.Devi
 		}
 	}
 	return units
+}
+
+// readPath reads the facts of a disk. A session that was lost during the scan may have left a disk
+// without its names: the kernel reads them again.
+func (st *Storage) readPath(ctx context.Context, u sessionLUN) (multipath.Path, error) {
+	s := st.Sessions.List()[u.session]
+	p, err := st.mapper().Read(u.LUN, s.Target)
+	if err != nil || p.ID != "" || !isPath(st.Spec.Targets[u.session]) {
+		return p, err
+	}
+	sys := st.mapper().Sys
+	if err := st.calls.Once(ctx, s.SID, "names of "+u.Disk, func() error { return blockdev.Rescan(sys, u.Disk) }); err != nil {
+		st.Log.Debugf("names of %s: %v", u.Disk, err)
+	}
+	return st.mapper().Read(u.LUN, s.Target)
 }
 
 // allowed returns the IDs by which disks are joined in any case.
@@ -173,6 +188,7 @@ func (st *Storage) makeMap(ctx context.Context, g multipath.Map, all []*place, k
 	if g.ID == "" || g.Size == 0 {
 		if known == nil {
 			st.warnPaths(fmt.Sprintf("lun %v of %s has no WWID of its own: using %s without multipath", iscsi.KernelLUN(all[0].LUN), all[0].Target, other.Name), all[0].Disk)
+			st.useAsDisk(all[0])
 		}
 		return other
 	}
@@ -186,6 +202,9 @@ func (st *Storage) makeMap(ctx context.Context, g multipath.Map, all []*place, k
 	}
 	if err != nil {
 		st.Log.Warnf("%s: using %s without multipath", withHint(err), other.Name)
+		if known == nil {
+			st.useAsDisk(all[0])
+		}
 		return other
 	}
 	if unit == nil {
@@ -220,6 +239,13 @@ func (st *Storage) addPaths(ctx context.Context, unit *blockdev.Device, fresh []
 func (st *Storage) useAsPath(p *place) {
 	if err := st.Sessions.UseAsPath(p.session); err != nil {
 		st.Log.Warnf("session %d: timers of a path: %v", st.Sessions.List()[p.session].SID, err)
+	}
+}
+
+// useAsDisk sets the timers of a session whose disk is used without a map: its I/O is to wait.
+func (st *Storage) useAsDisk(p *place) {
+	if err := st.Sessions.UseAsDisk(p.session); err != nil {
+		st.Log.Warnf("session %d: timers of a disk: %v", st.Sessions.List()[p.session].SID, err)
 	}
 }
 

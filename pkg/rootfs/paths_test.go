@@ -193,6 +193,9 @@ func TestPathsWithoutMap(t *testing.T) {
 	if got := names(st.disks); got != "sda" || !st.known(found[1].LUN) {
 		t.Errorf("the disks are %s", got)
 	}
+	if got := st.Sessions.(*fakeSessions).asDisk; !slices.Equal(got, []int{0}) {
+		t.Errorf("sessions %v have the timers of a disk", got)
+	}
 	if log := strings.Join(st.Log.(*steptest.Recorder).Lines(), "\n"); !strings.Contains(log, "build the image with --storage multipath): using sda without multipath") {
 		t.Error(log)
 	}

@@ -41,6 +41,8 @@ type Sessions interface {
 	WaitDown(ctx context.Context, i int) error
 	// UseAsPath gives a session the timers of a path of a multipath map.
 	UseAsPath(i int) error
+	// UseAsDisk gives a session that was to have paths the timers of a single disk.
+	UseAsDisk(i int) error
 	// RepeatIfLost does work that sends commands to the target, and repeats it while the
 	// session was lost in between. lost reports that it was lost before.
 	RepeatIfLost(ctx context.Context, s *session.Session, work func(lost bool) error) error

@@ -122,6 +122,17 @@ func (s *Session) UseAsPath() error {
 	return s.ApplyRecovery()
 }
 
+// UseAsDisk gives a session of a plan with paths the timers of a disk with one path: there is no map
+// of its disks.
+func (s *Session) UseAsDisk() error {
+	s.mu.Lock()
+	if s.timers.Queue != 0 {
+		s.timers, s.due = timersOf(s.config.Login.Timers, false), true
+	}
+	s.mu.Unlock()
+	return s.ApplyRecovery()
+}
+
 // ApplyRecovery sets the recovery time-out in the kernel, until that has succeeded once: a later
 // value is the administrator's. The kernel refuses it (EBUSY) while the session is down; the next
 // login sets it then. The session must be logged in.

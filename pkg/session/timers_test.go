@@ -187,3 +187,20 @@ func TestUseAsPath(t *testing.T) {
 		}
 	}
 }
+
+// A session that was to be a path, and is none, gets the timers of a disk: its I/O waits.
+func TestUseAsDisk(t *testing.T) {
+	for _, tt := range []struct{ was, want Timers }{
+		{Timers{0, 2, 3, 86400}, defaultTimers()},
+		{Timers{600, 10, 20, 0}, Timers{600, 10, 20, 0}}, // as it was
+	} {
+		s := held(t)
+		s.timers, s.due = tt.was, false
+		if err := s.UseAsDisk(); errors.Is(err, fs.ErrNotExist) != (tt.was != tt.want) {
+			t.Errorf("%+v: %v", tt.was, err)
+		}
+		if s.timers != tt.want || s.IsPath() {
+			t.Errorf("%+v, want %+v", s.timers, tt.want)
+		}
+	}
+}

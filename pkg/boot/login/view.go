@@ -39,6 +39,9 @@ func (ss *Sessions) UseAsPath(i int) error {
 	return ss.list[i].UseAsPath()
 }
 
+// UseAsDisk gives a session that was to have paths the timers of a single disk.
+func (ss *Sessions) UseAsDisk(i int) error { return ss.list[i].UseAsDisk() }
+
 // Names describes all sessions, for messages.
 func (ss *Sessions) Names() string {
 	out := ""

@@ -46,7 +46,7 @@ func (r *Refresher) scan(m Mapper, disks []*blockdev.Device) (*scan, error) {
 func (r *Refresher) devices(disks []*blockdev.Device) (out []*blockdev.Device) {
 	for _, known := range disks {
 		d, err := blockdev.Read(r.Sys, known.Name)
-		if err != nil || d.Size == 0 || d.Map != "" {
+		if err != nil || d.Size == 0 || d.Map != "" && d.Kind != blockdev.KindMultipath || blockdev.PathOf(r.Sys, d.Name) != nil {
 			continue
 		}
 		parts, err := blockdev.Partitions(r.Sys, d)
