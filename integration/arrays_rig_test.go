@@ -102,24 +102,7 @@ const mirrorLine = twoTargetsLine + "ip=10.77.0.2:::255.255.255.0::eth0:none rw 
 // waitArray waits until the guest shows the array with all of the texts.
 func (r *mirrorRig) waitArray(texts ...string) {
 	r.t.Helper()
-	for {
-		before := len(r.m.Output())
-		r.run("arrays")
-		shown := r.m.Output()[before:]
-		missing := ""
-		for _, text := range texts {
-			if !strings.Contains(shown, text) {
-				missing = text
-			}
-		}
-		switch {
-		case missing == "":
-			return
-		case r.ctx.Err() != nil:
-			r.t.Fatalf("the array is never shown with %q", missing)
-		}
-		r.sleep(waitInterval)
-	}
+	r.waitShown("arrays", texts...)
 }
 
 // goDown ends the guest's load and shuts the machine down.

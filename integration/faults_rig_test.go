@@ -42,9 +42,7 @@ func newFaultRig(t *testing.T, mib int) *faultRig {
 func newFaultRigWith(t *testing.T, mib int, chap targets.CHAP) *faultRig {
 	t.Helper()
 	f := &faultRig{rig: newRig(t), chap: chap}
-	ctx, cancel := context.WithTimeout(t.Context(), faultsDeadline)
-	t.Cleanup(cancel)
-	f.ctx = ctx
+	f.renew()
 	f.makeDisk(images.Filesystem{Type: "ext4", MiB: mib, Tree: root("faults alone")})
 	f.startTarget(chap.Secret)
 	f.first = f.proxyToRoot("10.77.0.1:3260")

@@ -39,7 +39,7 @@ const (
 	usualLong = 90 * time.Second
 )
 
-var longTests = []string{"TestDebian", "TestNetworkFaults", "TestTargetFaults", "TestPackages", "TestRoom", "TestLIO", "TestManyOutages", "TestRoots", "TestBootFaultMatrix"}
+var longTests = []string{"TestDebian", "TestNetworkFaults", "TestTargetFaults", "TestPackages", "TestRoom", "TestLIO", "TestManyOutages", "TestRoots", "TestBootFaultMatrix", "TestPaths"}
 
 func historyFile() (string, error) {
 	dir, err := deps.CacheDir()

@@ -14,8 +14,7 @@ import (
 
 // showArrays prints the md arrays and the raid volumes that run, arrays with their members, as
 // sysfs has them (Documentation/admin-guide/md.rst), and as mdadm does if root has it. Of a
-// member's disk it prints how many sectors were written since it is there
-// (Documentation/block/stat.rst).
+// member's disk it prints how many sectors were written since it is there.
 func showArrays() error {
 	arrays, err := filepath.Glob("/sys/class/block/md*/md")
 	if err != nil {
@@ -29,7 +28,7 @@ func showArrays() error {
 			return err
 		}
 		for _, member := range members {
-			say("member %s of %s%s written=%s", strings.TrimPrefix(filepath.Base(member), "dev-"), name, attributesOf(member, "slot", "state"), written(member))
+			say("member %s of %s%s written=%s", strings.TrimPrefix(filepath.Base(member), "dev-"), name, attributesOf(member, "slot", "state"), written(member+"/block"))
 		}
 		mdadm("--detail", "/dev/"+name)
 	}
@@ -70,8 +69,9 @@ func attributesOf(dir string, names ...string) (out string) {
 	return out
 }
 
-func written(member string) string {
-	b, err := os.ReadFile(filepath.Join(member, "block/stat"))
+// written is how many sectors were written to a block device (Documentation/block/stat.rst).
+func written(device string) string {
+	b, err := os.ReadFile(filepath.Join(device, "stat"))
 	fields := strings.Fields(string(b))
 	if err != nil || len(fields) < 7 {
 		return "?"

@@ -69,6 +69,12 @@ func command(words []string) error {
 		return showAgent()
 	case "arrays":
 		return showArrays()
+	case "paths":
+		return showPaths()
+	case "stall":
+		return stall(arg)
+	case "rescan":
+		return os.WriteFile("/sys/class/block/"+arg+"/device/rescan", []byte("1"), 0)
 	case "holds":
 		return agentHolds()
 	case "halves":

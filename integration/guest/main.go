@@ -66,6 +66,8 @@ func do(what string) error {
 		return showDisks()
 	case "arrays":
 		return showArrays()
+	case "paths":
+		return showPaths()
 	case "verify":
 		return verify("/data")
 	case "faults":
