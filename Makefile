@@ -54,13 +54,13 @@ demo: build ## boot a machine without a disk from an iSCSI LUN and leave you at 
 	$(GO) build -trimpath -o bin/demo ./scripts/demo
 	./bin/demo
 
-bench: build ## measure our boot next to scripts and a C init, data rates, how long images take to make, how soon outages heal, before the real init and after it, and what the agent costs: tables, bin/bench.json, bin/bench.svg; BENCH_ROUNDS=N; BENCH_FULL=1: initramfs-tools and dracut too
+bench: build ## measure our boot next to scripts and a C init, data rates, how long images take to make, how soon outages heal, before the real init and after it, how long writes and boots wait for a dead path of two, and what the agent costs: tables, bin/bench.json, bin/bench.svg; BENCH_ROUNDS=N; BENCH_FULL=1: initramfs-tools and dracut too
 	./scripts/deps.sh bench$(if $(filter 1,$(BENCH_FULL)),-full)
 	$(GO) build -trimpath -o bin/bench ./scripts/bench
 	./bin/bench
 	./bin/bench -throughput
 	./bin/bench -builds
-	$(GO) test -count=1 -timeout 40m -parallel 1 -tags bench -run 'TestRecoveryTime|TestAgentCost|TestAgentMemory|TestBootFaultTimes' -v ./integration
+	$(GO) test -count=1 -timeout 40m -parallel 1 -tags bench -run 'TestRecoveryTime|TestAgentCost|TestAgentMemory|TestBootFaultTimes|TestPathStalls|TestPathBootTimes' -v ./integration
 
 lint: ## check formatting, vet, staticcheck and the modules
 	@test -z "$$($(GO) tool gofumpt -l .)" || { $(GO) tool gofumpt -d .; exit 1; }
