@@ -233,7 +233,7 @@ func (ss *Sessions) Facts(root rootfs.Volume) []runstate.Session {
 			continue
 		}
 		out = append(out, runstate.Session{
-			SID: s.SID, Initiator: s.Initiator, Target: s.Target, Portal: portalOfSession(s), Root: root.OnSession(s.SID),
+			SID: s.SID, Initiator: s.Initiator, Target: s.Target, Portal: portalOfSession(s), Root: ss.carriesRoot(i, root),
 		})
 	}
 	return out

@@ -90,6 +90,7 @@ func (ss *Sessions) rootOn(i int) (root rootfs.Volume) {
 	for at, s := range ss.list {
 		s.SID = uint32(7 + at)
 	}
+	ss.Net.Spec.Targets = make([]bootspec.Target, len(ss.list))
 	disk := &blockdev.Device{Name: "sda", LUN: &blockdev.LUN{Session: ss.list[i].SID}}
 	root.Device = &blockdev.Device{Name: "sda1", Kind: blockdev.KindPartition, Parents: []*blockdev.Device{disk}}
 	return root
@@ -129,6 +130,21 @@ func TestSessionNICs(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A session that is not logged in yet is one of root's if it is a path to the target of root.
+func TestCarriesRoot(t *testing.T) {
+	ss := New(Config{Net: &netup.Result{}})
+	ss.list = []*session.Session{sessionAt("10.2.0.9"), {}, {}, {}}
+	root := ss.rootOn(0)
+	for i, name := range []string{"iqn.x:a", "iqn.x:a", "iqn.x:b", "iqn.x:a"} {
+		ss.Net.Spec.Targets[i] = bootspec.Target{Name: bootspec.Value[string]{V: name}, Multipath: bootspec.Value[bool]{V: i < 3}}
+	}
+	for i, want := range []bool{true, true, false, false} {
+		if got := ss.carriesRoot(i, root); got != want {
+			t.Errorf("session %d carries root: %v", i, got)
+		}
+	}
 }
 
 // hosts lists the routes to single hosts that the NICs' leases have.

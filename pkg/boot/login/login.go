@@ -12,6 +12,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/portal"
 	"github.com/iscsiroot/iscsiroot/pkg/network"
 	"github.com/iscsiroot/iscsiroot/pkg/network/dns"
+	"github.com/iscsiroot/iscsiroot/pkg/rootfs"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
 
@@ -44,6 +45,18 @@ func (ss *Sessions) firstPath(i int) int {
 		return i
 	}
 	return slices.IndexFunc(all, func(t bootspec.Target) bool { return t.Multipath.V && t.Name.V == all[i].Name.V })
+}
+
+// carriesRoot reports whether root is on a disk of the i-th session, or may be soon: it is on another
+// path to the same target.
+func (ss *Sessions) carriesRoot(i int, root rootfs.Volume) bool {
+	first := ss.firstPath(i)
+	for at, s := range ss.list {
+		if ss.firstPath(at) == first && root.OnSession(s.SID) {
+			return true
+		}
+	}
+	return false
 }
 
 // openSessions gives the reserved sessions their targets. Those whose login failed before keep the

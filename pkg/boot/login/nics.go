@@ -125,7 +125,7 @@ func (ss *Sessions) nics(leases []dhcp.Lease, root rootfs.Volume) []string {
 		switch {
 		case nic == "":
 			return nil
-		case root.OnSession(s.SID):
+		case ss.carriesRoot(i, root):
 			first = append(first, nic)
 		default:
 			rest = append(rest, nic)
