@@ -16,7 +16,7 @@ import (
 // pathRounds is the number of measurements of each fault of a path, and pathBoots that of boots of
 // each kind.
 const (
-	pathRounds = 10
+	pathRounds = 6
 	pathBoots  = 5
 )
 
@@ -28,6 +28,7 @@ func TestPathStalls(t *testing.T) {
 	r := newPathRig(t, 640, "faults down")
 	r.startPaths(pathImage, pathTarget+pathPortals+pathNICs+"iscsi_multipath=1")
 	r.expectMap()
+	r.waitWritten() // the directory of what is written is there
 	for _, f := range []struct {
 		name         string
 		begin, after func(i int)
@@ -43,7 +44,7 @@ func TestPathStalls(t *testing.T) {
 		for n := range pathRounds {
 			i := n % len(r.proxies)
 			r.waitMap(bothAlive)
-			r.typeLine("stall 12")
+			r.typeLine("stall 10")
 			r.expect(r.m, "guest: stall: writes")
 			r.sleep(time.Second + rand.N(time.Second))
 			f.begin(i)
