@@ -62,8 +62,10 @@
 //	pkg/rootfs/calls       system calls that wait for a target
 //	pkg/rootfs/maps        multipath maps: makes them, and changes their paths
 //	pkg/rootfs/reads       reads of disks, which end when the disk's session goes down
+//	pkg/rootfs/scan        scans the sessions for LUNs, and detaches them
 //	pkg/rootfs/volumes     LVM's logical volumes: finds, reads and activates them
-//	pkg/rootfs             the layers between disks and root, root itself, its mount
+//	pkg/rootfs/stack       the devices that stand on disks: runs the layers
+//	pkg/rootfs             the search for root, root itself, its mount
 //	pkg/shutdown           /run/initramfs/shutdown: unmount, log out, power off
 //	pkg/recovery           sessions are logged in to again; below it the resident agent
 //	pkg/status             how the sessions of a running system are, in words
@@ -193,11 +195,11 @@
 // Multipath, encryption, as LVM and md are done: the format on disk is a package of values in ring
 // 0 (pkg/lvm, pkg/md), the ioctls are one of ring 1 (pkg/dm, pkg/md/array), and a layer of ring 2
 // (pkg/rootfs/volumes, pkg/rootfs/arrays) finds what can be activated, activates it and takes it
-// down (blockdev.Layer); pkg/rootfs/stack.go runs it. Its names, such as /dev/VG/LV, are read in
-// pkg/bootspec/volume.go or pkg/bootspec/array.go and found in pkg/blockdev/find.go. A
-// blockdev.Kind names the devices that it makes; blockdev.Device.Parents leads to the disks below.
-// Its modules are in pkg/initramfs/storage; what the real system's udev has to know of the devices
-// is in pkg/boot/volumes.go and pkg/boot/arrays.go. pkg/shutdown/linuxmaps.go takes the devices
-// down. What refuses such roots until then is in pkg/blockdev/probe.go, pkg/bootspec/unsupported.go
-// and pkg/rootfs/fstab.go.
+// down (blockdev.Layer); pkg/rootfs/stack/stack.go runs it, with a line in pkg/rootfs/stack.go. Its
+// names, such as /dev/VG/LV, are read in pkg/bootspec/volume.go or pkg/bootspec/array.go and found
+// in pkg/blockdev/find.go. A blockdev.Kind names the devices that it makes; blockdev.Device.Parents
+// leads to the disks below. Its modules are in pkg/initramfs/storage; what the real system's udev
+// has to know of the devices is in pkg/boot/volumes.go and pkg/boot/arrays.go.
+// pkg/shutdown/linuxmaps.go takes the devices down. What refuses such roots until then is in
+// pkg/blockdev/probe.go, pkg/bootspec/unsupported.go and pkg/rootfs/fstab.go.
 package pkg

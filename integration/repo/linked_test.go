@@ -64,6 +64,8 @@ var linked = map[string]string{
 	"pkg/rootfs/calls":     "the system calls that wait for a target",
 	"pkg/rootfs/maps":      "multipath maps of the sessions' disks",
 	"pkg/rootfs/reads":     "reads that end with their session",
+	"pkg/rootfs/scan":      "scans the sessions for their LUNs",
+	"pkg/rootfs/stack":     "runs the layers between disks and root",
 	"pkg/rootfs/volumes":   "finds root's logical volume and activates it",
 	"pkg/udevdb":           "tells the real system's udev of root's logical volume",
 	"pkg/runstate":         "the files below /run/iscsiroot",

@@ -38,6 +38,9 @@ func store(path, text string) error {
 	return errors.Join(err, f.Close())
 }
 
+// ErrInUse is the error for a disk that is mounted, or part of another device.
+var ErrInUse = errors.New("is in use")
+
 // InUse reports whether a disk or one of its partitions is mounted, or part of another device: an
 // exclusive open fails then (block/bdev.c: bd_may_claim). A disk that cannot be opened is not in
 // use. dev is the mount point of devtmpfs.

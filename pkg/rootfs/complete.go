@@ -12,6 +12,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/rootfs/arrays"
 	"github.com/iscsiroot/iscsiroot/pkg/rootfs/reads"
+	"github.com/iscsiroot/iscsiroot/pkg/rootfs/stack"
 	"github.com/iscsiroot/iscsiroot/pkg/rootfs/volumes"
 )
 
@@ -47,17 +48,17 @@ func (st *Storage) complete(ctx context.Context, p paths) {
 // adopt makes the physical volumes on disks that groups in use lack members of their volumes, and
 // so the members of arrays in use. LUNs with members of what is in use stay attached.
 func (st *Storage) adopt(ctx context.Context, p paths, disks []*blockdev.Device) {
-	sk := stand(ctx, p, []blockdev.Layer{&partitions{p.sys, true}}, disks)
+	sk := stack.Stand(ctx, p.sys, []blockdev.Layer{&stack.Partitions{Sys: p.sys, Mapped: true}}, disks)
 	r := st.newReads(ctx)
 	defer r.End()
 	var all []*blockdev.Assembly
-	for _, a := range st.active {
-		all = append(all, &a.assembly)
+	for _, a := range st.active.All {
+		all = append(all, &a.Assembly)
 	}
-	for _, d := range st.volumeLayer(r, p, volumes.Filter{}).Complete(all, sk.devices) {
+	for _, d := range st.volumeLayer(r, p, volumes.Filter{}).Complete(all, sk.Devices) {
 		st.Log.Infof("%s is a physical volume of a volume group in use: it stays attached", d.Name)
 	}
-	for _, d := range st.arrayLayer(r, p, arrays.Filter{}).Complete(all, sk.devices) {
+	for _, d := range st.arrayLayer(r, p, arrays.Filter{}).Complete(all, sk.Devices) {
 		st.Log.Infof("%s is a member of an array in use: it stays attached", d.Name)
 	}
 }
@@ -66,11 +67,11 @@ func (st *Storage) adopt(ctx context.Context, p paths, disks []*blockdev.Device)
 func (st *Storage) lacking() error {
 	e := &lacksError{}
 	seen := map[string]bool{}
-	for _, a := range st.active {
-		if array, n := arrays.Lacks(a.assembly); n > 0 {
+	for _, a := range st.active.All {
+		if array, n := arrays.Lacks(a.Assembly); n > 0 {
 			e.arrays = append(e.arrays, fmt.Sprintf("array %s lacks %d of its members", array, n))
 		}
-		group, pvs := volumes.Lacks(a.assembly)
+		group, pvs := volumes.Lacks(a.Assembly)
 		if len(pvs) == 0 || seen[group] {
 			continue
 		}

@@ -22,8 +22,8 @@ type memberLUNs struct {
 	make   map[lunOf]memberMaker // others are empty
 }
 
-func (f *memberLUNs) attach(ctx context.Context, i int, lun uint64) ([]blockdev.LUN, error) {
-	units, err := f.fakeLUNs.attach(ctx, i, lun)
+func (f *memberLUNs) Attach(ctx context.Context, i int, lun uint64) ([]blockdev.LUN, error) {
+	units, err := f.fakeLUNs.Attach(ctx, i, lun)
 	for _, u := range units {
 		f.kernel.addDisk(u.Disk, fmt.Sprintf("8:%d", 16*int(u.Disk[2]-'a')))
 		if fill := f.make[lunOf{i, lun}]; fill != nil {
@@ -124,7 +124,7 @@ func TestMembersOnOtherLUNs(t *testing.T) {
 			st.luns = f
 			f.have = make([][]blockdev.LUN, len(tt.luns))
 			for i := range tt.luns {
-				units, err := f.attach(t.Context(), i, 0)
+				units, err := f.Attach(t.Context(), i, 0)
 				if err != nil {
 					t.Fatal(err)
 				}

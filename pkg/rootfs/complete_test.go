@@ -21,8 +21,8 @@ type areaLUNs struct {
 	files  map[lunOf]string // others are empty
 }
 
-func (f *areaLUNs) attach(ctx context.Context, i int, lun uint64) ([]blockdev.LUN, error) {
-	units, err := f.fakeLUNs.attach(ctx, i, lun)
+func (f *areaLUNs) Attach(ctx context.Context, i int, lun uint64) ([]blockdev.LUN, error) {
+	units, err := f.fakeLUNs.Attach(ctx, i, lun)
 	for _, u := range units {
 		at := int(u.Disk[2] - 'a')
 		if file := f.files[lunOf{i, lun}]; file != "" {
@@ -87,7 +87,7 @@ func TestGroupOnOtherLUNs(t *testing.T) {
 			st.luns = f
 			f.have = make([][]blockdev.LUN, len(tt.luns))
 			for i := range tt.luns {
-				units, err := f.attach(t.Context(), i, 0)
+				units, err := f.Attach(t.Context(), i, 0)
 				if err != nil {
 					t.Fatal(err)
 				}

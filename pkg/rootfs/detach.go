@@ -5,19 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
 	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 	"github.com/iscsiroot/iscsiroot/pkg/switchroot"
 )
-
-// detachLimit is for how long the detachment of a LUN is waited for, and its session to be up.
-const detachLimit = 5 * time.Second
-
-// errInUse is the error for a LUN whose disk is mounted, or part of another device.
-var errInUse = errors.New("is in use")
 
 // lunOf is a LUN of a session.
 type lunOf struct {
@@ -27,7 +20,7 @@ type lunOf struct {
 
 // noteSought notes the LUNs of a session that a search has attached: those that are not in before.
 func (st *Storage) noteSought(i int, before []blockdev.LUN) {
-	luns, err := st.lunOps().attached(i)
+	luns, err := st.lunOps().Attached(i)
 	if err != nil {
 		st.Log.Warnf("LUNs that were attached to look for root stay attached: %v", err)
 	}
@@ -97,7 +90,7 @@ func (st *Storage) detachSought(ctx context.Context, whole int, stays func(name 
 		if !st.Sessions.Up(i) || len(st.attachedBySearch) == 0 {
 			continue
 		}
-		luns, err := st.lunOps().attached(i)
+		luns, err := st.lunOps().Attached(i)
 		if err != nil {
 			st.Log.Warnf("%v", err)
 			continue
@@ -124,15 +117,15 @@ func (st *Storage) detachAll(ctx context.Context, i int, luns []blockdev.LUN) {
 			st.Log.Warnf("lun %v of %s is not detached: it is not ready", lun, target)
 			continue
 		}
-		err := st.deactivate(ctx, u.Disk)
+		err := st.active.Deactivate(ctx, u.Disk)
 		if err == nil {
 			err = st.removeMapOf(u)
 		}
 		if err == nil {
-			err = st.lunOps().detach(ctx, i, u)
+			err = st.lunOps().Detach(ctx, i, u)
 		}
 		switch {
-		case errors.Is(err, errInUse):
+		case errors.Is(err, blockdev.ErrInUse):
 		case err != nil:
 			more := ""
 			if n := len(luns) - at - 1; n > 0 {

@@ -2,19 +2,15 @@ package rootfs
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
-	"strings"
-	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
 	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
-	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
-	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 	"github.com/iscsiroot/iscsiroot/pkg/rootfs/reads"
+	"github.com/iscsiroot/iscsiroot/pkg/rootfs/scan"
 )
 
 // newDisk returns the disk of a LUN of a session.
@@ -130,117 +126,6 @@ func (st *Storage) found(sc *sessionScan) (out []sessionLUN) {
 	return out
 }
 
-// leaveScan continues without a session's disks: the scan, if it can still succeed, continues
-// during the next steps.
-func (st *Storage) leaveScan(sc *sessionScan) {
-	switch {
-	case sc.ended() && sc.err == nil:
-	case sc.ended() && !sequence.Retryable(sc.err):
-		st.Log.Warnf("%v", sc.err)
-	default:
-		st.Sessions.Later(sc.index, func(ctx context.Context) {
-			defer context.AfterFunc(ctx, contain.Func("end of a scan", sc.cancel, nil))()
-			<-sc.done
-			if ctx.Err() != nil {
-				st.calls.Wait(st.Sessions.List()[sc.index].SID)
-				return
-			}
-			if sc.err != nil && sequence.Retryable(sc.err) {
-				st.LateDisks(ctx, sc.index)
-			}
-		})
-	}
-}
-
-// sessionScan is the scan of one session, in a goroutine of its own.
-type sessionScan struct {
-	index  int // of the session
-	cancel context.CancelFunc
-	done   chan struct{} // closed at its end
-	luns   []blockdev.LUN
-	err    error
-}
-
-// beginScan starts a scan. Its goroutine ends with the scan, which ends with ctx or by cancel
-// unless it is in a system call.
-func (st *Storage) beginScan(ctx context.Context, i int) *sessionScan {
-	sc := &sessionScan{index: i, done: make(chan struct{})}
-	ctx, sc.cancel = context.WithCancel(ctx)
-	contain.Go("scan", func() {
-		defer close(sc.done)
-		sc.err = contain.Call("", func() (err error) {
-			sc.luns, err = st.sessionDisks(ctx, i)
-			return err
-		})
-	}, nil)
-	return sc
-}
-
-func (sc *sessionScan) ended() bool {
-	select {
-	case <-sc.done:
-		return true
-	default:
-		return false
-	}
-}
-
-// awaitScan returns when a scan has ended, or its session has been down for a while and there are
-// others to scan.
-func (st *Storage) awaitScan(ctx context.Context, sc *sessionScan) {
-	down := make(chan struct{})
-	if len(st.Sessions.List()) > 1 {
-		ctx, cancel := context.WithCancel(ctx)
-		defer cancel()
-		contain.Go("wait for an outage", func() {
-			if st.Sessions.WaitDown(ctx, sc.index) == nil {
-				close(down)
-			}
-		}, nil)
-	}
-	select {
-	case <-sc.done:
-	case <-down:
-	}
-}
-
-// pathGrace is for how long the scans of other paths are waited for when one to each target has
-// ended: their disks are added to the map later.
-const pathGrace = 100 * time.Millisecond
-
-// awaitPaths returns when the scan of one path to each target has ended, and pathGrace is over for
-// the others, or all have ended or cannot end now.
-func (st *Storage) awaitPaths(ctx context.Context, all []*sessionScan) {
-	settled := make(chan *sessionScan, len(all))
-	var waits []*sessionScan
-	for _, sc := range all {
-		if isPath(st.Spec.Targets[sc.index]) {
-			waits = append(waits, sc)
-			contain.Go("wait for a scan", func() { // ends with the scan
-				st.awaitScan(ctx, sc)
-				settled <- sc
-			}, nil)
-		}
-	}
-	found := map[int]bool{} // by the first session of a target
-	var enough <-chan time.Time
-	for len(waits) > 0 {
-		select {
-		case sc := <-settled:
-			waits = slices.DeleteFunc(waits, func(other *sessionScan) bool { return other == sc })
-			if sc.ended() && sc.err == nil {
-				found[st.paths(sc.index)[0]] = true
-			}
-		case <-enough:
-			return
-		}
-		missing := func(sc *sessionScan) bool { return !found[st.paths(sc.index)[0]] }
-		if enough == nil && !slices.ContainsFunc(waits, missing) {
-			enough = time.After(pathGrace)
-		}
-	}
-}
-
 // describe names a disk for the log.
 func (st *Storage) describe(i int, u blockdev.LUN) string {
 	text := fmt.Sprintf("disk %s is lun %v of %s", u.Disk, iscsi.KernelLUN(u.Number), st.Sessions.List()[i].Target)
@@ -258,18 +143,17 @@ func (st *Storage) sessionDisks(ctx context.Context, i int) (luns []blockdev.LUN
 		return nil, err
 	}
 	err = st.Sessions.RepeatIfLost(ctx, s, func(lost bool) (err error) {
-		sc := scanner{st: st, s: s, doubtful: lost || len(known) > 0, probed: map[string]bool{}}
-		luns, err = st.scanLUN(ctx, i, sc)
+		luns, err = st.scanLUN(ctx, i, st.kernel().Scanner(s, lost || len(known) > 0))
 		return err
 	})
 	return luns, err
 }
 
 // scanLUN is one round of sessionDisks.
-func (st *Storage) scanLUN(ctx context.Context, i int, sc scanner) (luns []blockdev.LUN, err error) {
-	luns, err = st.firstDisks(ctx, i, func(lun uint64) ([]blockdev.LUN, error) { return sc.scan(ctx, lun) })
+func (st *Storage) scanLUN(ctx context.Context, i int, sc scan.Scanner) (luns []blockdev.LUN, err error) {
+	luns, err = st.firstDisks(ctx, i, func(lun uint64) ([]blockdev.LUN, error) { return sc.Scan(ctx, lun) })
 	if err == nil && len(luns) == 0 {
-		err = st.noDisk(ctx, sc, st.Spec.Targets[i].LUN)
+		err = sc.NoDisk(ctx, st.Spec.Targets[i].LUN)
 	}
 	return luns, err
 }
@@ -385,41 +269,4 @@ func (st *Storage) counted(lost bool) []*blockdev.Device {
 		out = append(out, d)
 	}
 	return out
-}
-
-// noDisk returns an error with the LUNs that the target has instead.
-func (st *Storage) noDisk(ctx context.Context, sc scanner, lun bootspec.Value[iscsi.LUN]) error {
-	s := sc.s
-	if lun.Given() {
-		// The other LUNs are scanned only now; the wait is for their sizes.
-		var slow *notReadyError
-		if _, err := sc.scan(ctx, kernel.ScanAll); err != nil && !errors.As(err, &slow) && !errors.Is(err, context.DeadlineExceeded) {
-			return err
-		}
-	}
-	luns, err := blockdev.LUNs("/sys", s.SID)
-	if err != nil {
-		return err
-	}
-	var have []string
-	for _, u := range luns {
-		have = append(have, fmt.Sprintf("lun %v is %s", iscsi.KernelLUN(u.Number), u.Describe("/sys")))
-	}
-	seen := "it presents no LUN"
-	if len(have) > 0 {
-		seen = strings.Join(have, ", ")
-	}
-	if lun.Given() {
-		return sequence.WithHint(fmt.Errorf("target %s has no disk at lun %v: %s", s.Target, lun.V, seen), correctLUN(lun))
-	}
-	return sequence.WithHint(fmt.Errorf("target %s has no disk: %s", s.Target, seen), "map a disk for this initiator at the target")
-}
-
-// correctLUN returns a hint about a LUN that does not exist, with its source.
-func correctLUN(lun bootspec.Value[iscsi.LUN]) string {
-	const otherwise = "or map the disk for this initiator at the target"
-	if bootspec.IsParameter(lun.From) {
-		return "correct " + strings.TrimSuffix(lun.From, " in "+bootspec.FromShell) + ", " + otherwise
-	}
-	return fmt.Sprintf("lun %v is from %s: write iscsi_lun=N for another, %s", lun.V, lun.From, otherwise)
 }

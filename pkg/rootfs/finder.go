@@ -12,6 +12,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/lvm"
 	"github.com/iscsiroot/iscsiroot/pkg/md"
 	"github.com/iscsiroot/iscsiroot/pkg/rootfs/reads"
+	"github.com/iscsiroot/iscsiroot/pkg/rootfs/stack"
 	"github.com/iscsiroot/iscsiroot/pkg/rootfs/volumes"
 )
 
@@ -57,22 +58,22 @@ func (a *absence) addCauses(errs []error) {
 }
 
 // add adds what a search of arrays and volumes has seen.
-func (a *absence) add(sk *stack) {
-	a.addCauses(sk.errs)
-	for _, u := range sk.parts.Unread {
+func (a *absence) add(sk *stack.Stack) {
+	a.addCauses(sk.Errs)
+	for _, u := range sk.Parts.Unread {
 		a.unread = append(a.unread, reads.UnreadOn(u.Device, u.Err)...)
 	}
-	if sk.arrays != nil {
-		a.addCauses(sk.arrays.Errs)
-		a.seen = append(a.seen, sk.arrays.Seen...)
-		for _, u := range sk.arrays.Unread {
+	if sk.Arrays != nil {
+		a.addCauses(sk.Arrays.Errs)
+		a.seen = append(a.seen, sk.Arrays.Seen...)
+		for _, u := range sk.Arrays.Unread {
 			a.unread = append(a.unread, reads.UnreadOn(u.Device, u.Err)...)
 		}
 	}
-	if sk.volumes != nil {
-		a.addCauses(sk.volumes.Errs)
-		a.seen = append(a.seen, sk.volumes.Seen...)
-		for _, u := range sk.volumes.Unread {
+	if sk.Volumes != nil {
+		a.addCauses(sk.Volumes.Errs)
+		a.seen = append(a.seen, sk.Volumes.Seen...)
+		for _, u := range sk.Volumes.Unread {
 			a.unread = append(a.unread, reads.UnreadOn(u.Device, u.Err)...)
 		}
 	}
@@ -200,7 +201,7 @@ func (st *Storage) lookWith(ctx context.Context, p paths, disks []*blockdev.Devi
 	r := st.newReads(ctx)
 	defer r.End()
 	sk := st.stackOf(ctx, p, disks, want, r)
-	devices, err := sk.likely(disks, kind)
+	devices, err := sk.Likely(disks, kind)
 	if err == nil {
 		err = st.lookForInit(ctx, devices)
 	}
@@ -208,13 +209,13 @@ func (st *Storage) lookWith(ctx context.Context, p paths, disks []*blockdev.Devi
 		a.add(sk)
 	}
 	if err == nil {
-		st.deactivateOthers(ctx, []*blockdev.Device{st.root.Device})
+		st.active.DeactivateOthers(ctx, []*blockdev.Device{st.root.Device})
 	} else {
 		st.DeactivateUnused(ctx)
 	}
-	for _, a := range sk.tried {
-		if _, ok := a.layer.(*volumes.Layer); ok && !slices.Contains(want.volumes.Tried, a.assembly.Name) {
-			tried = append(tried, a.assembly.Name)
+	for _, a := range sk.Tried {
+		if _, ok := a.Layer.(*volumes.Layer); ok && !slices.Contains(want.volumes.Tried, a.Assembly.Name) {
+			tried = append(tried, a.Assembly.Name)
 		}
 	}
 	return tried, err

@@ -9,6 +9,9 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
 	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/rootfs/calls"
+	"github.com/iscsiroot/iscsiroot/pkg/rootfs/scan"
+	"github.com/iscsiroot/iscsiroot/pkg/rootfs/stack"
 	"github.com/iscsiroot/iscsiroot/pkg/switchroot"
 )
 
@@ -46,11 +49,11 @@ func (st *Storage) inspectAll(ctx context.Context, p paths) (devices []*blockdev
 			continue
 		}
 		what := "reading the partitions and superblocks of " + d.Name
-		found, err := askTarget(ctx, st, i, askLimit, what, func(context.Context) ([]*blockdev.Device, error) {
+		found, err := calls.Ask(ctx, &st.calls, st.Sessions, st.Sessions.List()[i], scan.AskLimit, what, func(context.Context) ([]*blockdev.Device, error) {
 			// Only partitions: this may outlive the call, so it must not activate
-			// anything. The reads are left with the step: askTarget has the limit.
+			// anything. The reads are left with the step: calls.Ask has the limit.
 			disk := []*blockdev.Device{d}
-			return stand(ctx, p, []blockdev.Layer{&partitions{p.sys, true}}, disk).inspect(ctx, p, d)
+			return stack.Stand(ctx, p.sys, []blockdev.Layer{&stack.Partitions{Sys: p.sys, Mapped: true}}, disk).Inspect(ctx, p.sys, p.dev, d)
 		})
 		if err != nil {
 			st.Log.Debugf("%v", err)

@@ -4,14 +4,14 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
 	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
-	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 	"github.com/iscsiroot/iscsiroot/pkg/rootfs/reads"
+	"github.com/iscsiroot/iscsiroot/pkg/rootfs/scan"
+	"github.com/iscsiroot/iscsiroot/pkg/uevent"
 )
 
 // The order in which the LUNs of a target are searched:
@@ -36,14 +36,14 @@ import (
 
 // lunKernel is the kernel's part of that: tests have a fake.
 type lunKernel interface {
-	// attached are the LUNs of a session that are attached.
-	attached(session int) ([]blockdev.LUN, error)
-	// report lists the LUNs that the target of a session's disk has, sorted.
-	report(ctx context.Context, session int, disk string) ([]uint64, error)
-	// attach scans a LUN, or all of them, and returns its disk when it is ready.
-	attach(ctx context.Context, session int, lun uint64) ([]blockdev.LUN, error)
-	// detach removes a LUN; errInUse: its disk is mounted, or part of another device.
-	detach(ctx context.Context, session int, u blockdev.LUN) error
+	// Attached are the LUNs of a session that are attached.
+	Attached(session int) ([]blockdev.LUN, error)
+	// Report lists the LUNs that the target of a session's disk has, sorted.
+	Report(ctx context.Context, session int, disk string) ([]uint64, error)
+	// Attach scans a LUN, or all of them, and returns its disk when it is ready.
+	Attach(ctx context.Context, session int, lun uint64) ([]blockdev.LUN, error)
+	// Detach removes a LUN; blockdev.ErrInUse: its disk is mounted, or part of another device.
+	Detach(ctx context.Context, session int, u blockdev.LUN) error
 }
 
 // lunOps returns the kernel's operations, or those of a test.
@@ -51,7 +51,14 @@ func (st *Storage) lunOps() lunKernel {
 	if st.luns != nil {
 		return st.luns
 	}
-	return &sessionLUNs{st}
+	return st.kernel()
+}
+
+// kernel scans the sessions.
+func (st *Storage) kernel() *scan.Kernel {
+	return &scan.Kernel{Log: st.Log, Sessions: st.Sessions, Calls: &st.calls, Wait: func(ctx context.Context, done func(uevent.Event) (bool, error)) error {
+		return st.Uevents().Wait(ctx, done)
+	}}
 }
 
 // leftOpen reports whether a session is up and no source names its LUN.
@@ -99,7 +106,7 @@ func (st *Storage) firstDisks(ctx context.Context, i int, scan func(lun uint64) 
 	if found, err := scan(kernel.ScanAll); err != nil || len(found) > 0 {
 		return found, err
 	}
-	if have, err := st.lunOps().attached(i); err != nil || len(have) > 0 {
+	if have, err := st.lunOps().Attached(i); err != nil || len(have) > 0 {
 		return nil, err
 	}
 	for lun := uint64(1); lun <= maxProbed; lun++ {
@@ -149,7 +156,7 @@ func (p *rootSearch) onLUNsOf(ctx context.Context, i int, err error, f finder) (
 	st := p.st
 	others := slices.DeleteFunc(st.paths(i), func(n int) bool { return n != i && (!st.Sessions.Up(n) || reads.Down(diskSessions{st}, n)) })
 	for _, n := range others {
-		before, uerr := st.lunOps().attached(n)
+		before, uerr := st.lunOps().Attached(n)
 		if uerr != nil {
 			st.Log.Warnf("%v", uerr)
 			return false, err
@@ -165,7 +172,7 @@ func (p *rootSearch) onLUNsOf(ctx context.Context, i int, err error, f finder) (
 		var units []sessionLUN
 		var errs []error
 		for _, n := range others {
-			luns, aerr := st.lunOps().attach(ctx, n, lun)
+			luns, aerr := st.lunOps().Attach(ctx, n, lun)
 			if ctx.Err() != nil {
 				return true, err
 			}
@@ -227,16 +234,16 @@ func (st *Storage) otherLUNs(ctx context.Context, i int) ([]uint64, error) {
 	if disk == "" {
 		return nil, nil // not scanned yet: the disks of the first scan come first
 	}
-	all, err := st.lunOps().report(ctx, i, disk)
+	all, err := st.lunOps().Report(ctx, i, disk)
 	if err != nil && sequence.Retryable(err) {
 		return nil, err // a scan would fail too, for example if the session is down
 	}
 	if err != nil {
 		st.Log.Debugf("%v", err)
-		if _, err = st.lunOps().attach(ctx, i, kernel.ScanAll); err != nil && !sequence.Retryable(err) {
+		if _, err = st.lunOps().Attach(ctx, i, kernel.ScanAll); err != nil && !sequence.Retryable(err) {
 			return nil, err
 		}
-		luns, uerr := st.lunOps().attached(i)
+		luns, uerr := st.lunOps().Attached(i)
 		if uerr != nil {
 			return nil, uerr
 		}
@@ -276,54 +283,4 @@ func (st *Storage) addLate(ctx context.Context, luns []sessionLUN) []*blockdev.D
 	fresh := st.use(ctx, new)
 	st.late = append(st.late, fresh...)
 	return fresh
-}
-
-// sessionLUNs implements lunKernel by the sessions.
-type sessionLUNs struct{ st *Storage }
-
-func (k *sessionLUNs) attached(i int) ([]blockdev.LUN, error) {
-	return blockdev.LUNs("/sys", k.st.Sessions.List()[i].SID)
-}
-
-// askLimit is for how long the answer of a target to a read is waited for, and its session to be
-// up: longer than the kernel waits for the list of LUNs (pkg/blockdev: commandMillis).
-const askLimit = 15 * time.Second
-
-func (k *sessionLUNs) report(ctx context.Context, i int, name string) ([]uint64, error) {
-	return askTarget(ctx, k.st, i, askLimit, "list of the LUNs by "+name, func(context.Context) ([]uint64, error) {
-		return blockdev.ReportLUNs("/dev/" + name)
-	})
-}
-
-// attach waits readyLimit for a LUN that is not ready: root may be on the next one.
-func (k *sessionLUNs) attach(ctx context.Context, i int, lun uint64) (luns []blockdev.LUN, err error) {
-	ctx, cancel := context.WithTimeout(ctx, readyLimit)
-	defer cancel()
-	s := k.st.Sessions.List()[i]
-	err = k.st.Sessions.RepeatIfLost(ctx, s, func(lost bool) (err error) {
-		sc := scanner{st: k.st, s: s, doubtful: lost, probed: map[string]bool{}}
-		luns, err = sc.scan(ctx, lun)
-		return err
-	})
-	return luns, err
-}
-
-func (k *sessionLUNs) detach(ctx context.Context, i int, u blockdev.LUN) error {
-	what := fmt.Sprintf("detaching lun %v", iscsi.KernelLUN(u.Number))
-	_, err := askTarget(ctx, k.st, i, detachLimit, what, func(ctx context.Context) (struct{}, error) {
-		used, err := blockdev.InUse("/dev", u.Disk)
-		switch {
-		case used:
-			err = errInUse
-		case ctx.Err() != nil:
-			err = ctx.Err() // the caller of askTarget has returned
-		default:
-			if err != nil {
-				k.st.Log.Debugf("%v", err)
-			}
-			err = blockdev.Detach("/sys", u)
-		}
-		return struct{}{}, err
-	})
-	return err
 }

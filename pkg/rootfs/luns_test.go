@@ -16,6 +16,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
+	"github.com/iscsiroot/iscsiroot/pkg/rootfs/scan"
 )
 
 // fakeLUNs are targets with LUNs, of which the kernel attaches those that are scanned, as sda, sdb
@@ -34,9 +35,9 @@ func (f *fakeLUNs) note(format string, args ...any) {
 	f.events = append(f.events, fmt.Sprintf(format, args...))
 }
 
-func (f *fakeLUNs) attached(i int) ([]blockdev.LUN, error) { return slices.Clone(f.have[i]), nil }
+func (f *fakeLUNs) Attached(i int) ([]blockdev.LUN, error) { return slices.Clone(f.have[i]), nil }
 
-func (f *fakeLUNs) report(_ context.Context, i int, name string) ([]uint64, error) {
+func (f *fakeLUNs) Report(_ context.Context, i int, name string) ([]uint64, error) {
 	switch {
 	case f.down[i] != nil:
 		return nil, f.down[i]
@@ -48,7 +49,7 @@ func (f *fakeLUNs) report(_ context.Context, i int, name string) ([]uint64, erro
 	return nil, unix.ENODEV
 }
 
-func (f *fakeLUNs) attach(_ context.Context, i int, lun uint64) ([]blockdev.LUN, error) {
+func (f *fakeLUNs) Attach(_ context.Context, i int, lun uint64) ([]blockdev.LUN, error) {
 	wanted := []uint64{lun}
 	if lun == kernel.ScanAll {
 		wanted = f.luns[i]
@@ -87,13 +88,13 @@ func (f *fakeLUNs) free() string {
 	}
 }
 
-func (f *fakeLUNs) detach(_ context.Context, i int, u blockdev.LUN) error {
+func (f *fakeLUNs) Detach(_ context.Context, i int, u blockdev.LUN) error {
 	switch {
 	case f.down[i] != nil:
 		f.note("%d:%d stays", i, u.Number)
 		return f.down[i]
 	case slices.Contains(f.used, u.Disk):
-		return errInUse
+		return blockdev.ErrInUse
 	}
 	f.note("%d:%d off", i, u.Number)
 	f.have[i] = slices.DeleteFunc(f.have[i], func(other blockdev.LUN) bool { return other.Number == u.Number })
@@ -114,7 +115,7 @@ func scanned(t *testing.T, m *Storage, f *fakeLUNs) {
 	m.luns = f
 	f.have = make([][]blockdev.LUN, len(f.luns))
 	for i, luns := range f.luns {
-		units, err := f.attach(t.Context(), i, luns[0])
+		units, err := f.Attach(t.Context(), i, luns[0])
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -148,7 +149,7 @@ func forty() []uint64 {
 
 // The LUNs are searched target by target, from the lowest number on, until root is found.
 func TestOtherLUNs(t *testing.T) {
-	slow := sequence.AsRetryable(&notReadyError{blockdev.LUN{Number: 1}, "iqn.x:0"})
+	slow := sequence.AsRetryable(&scan.NotReadyError{LUN: blockdev.LUN{Number: 1}, Target: "iqn.x:0"})
 	down := map[int]error{0: sequence.AsRetryable(errors.New("down"))}
 	for _, tt := range []struct {
 		name    string
@@ -215,7 +216,7 @@ func TestFirstDisks(t *testing.T) {
 			if lun == kernel.ScanAll && tt.refuses || lun != kernel.ScanAll && !slices.Contains(tt.luns, lun) {
 				return nil, nil
 			}
-			return f.attach(t.Context(), 0, lun)
+			return f.Attach(t.Context(), 0, lun)
 		})
 		var got []uint64
 		for _, u := range found {

@@ -90,5 +90,5 @@ func (st *Storage) everything(t *testing.T, sys string) ([]*blockdev.Device, err
 	t.Helper()
 	p := paths{sys, "/dev"}
 	disks := st.counted(true)
-	return st.stackOf(t.Context(), p, disks, wants{}, nil).likely(disks, blockdev.OnDisk)
+	return st.stackOf(t.Context(), p, disks, wants{}, nil).Likely(disks, blockdev.OnDisk)
 }

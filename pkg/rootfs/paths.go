@@ -194,7 +194,7 @@ func (st *Storage) makeMap(ctx context.Context, g multipath.Map, all []*place, k
 	}
 	var err error
 	if known != nil {
-		err = st.deactivate(ctx, known.Name)
+		err = st.active.Deactivate(ctx, known.Name)
 	}
 	var d *blockdev.Device
 	if err == nil {
@@ -293,7 +293,7 @@ func (st *Storage) removeMapOf(u blockdev.LUN) error {
 	}
 	err := st.mapper().Remove(d.Map)
 	if errors.Is(err, unix.EBUSY) {
-		return errInUse
+		return blockdev.ErrInUse
 	}
 	return err
 }
@@ -304,7 +304,7 @@ func (st *Storage) RemoveMaps(ctx context.Context) {
 		if d.Kind != blockdev.KindMultipath {
 			continue
 		}
-		err := st.deactivate(ctx, d.Name)
+		err := st.active.Deactivate(ctx, d.Name)
 		if err == nil {
 			err = st.mapper().Remove(d.Map)
 		}

@@ -116,7 +116,7 @@ func (st *Storage) searchNames(ctx context.Context, p paths, disks []*blockdev.D
 	standing := st.stackOf(ctx, p, disks, wants{}, r)
 	missing.add(standing)
 	for i, d := range disks {
-		devices, err := standing.on(d)
+		devices, err := standing.On(d)
 		if err != nil {
 			return nil, err
 		}
@@ -166,7 +166,7 @@ func (st *Storage) searchWith(ctx context.Context, p paths, disks []*blockdev.De
 	r := st.newReads(ctx)
 	defer r.End()
 	standing := st.stackOf(ctx, p, disks, w, r)
-	defer func() { st.deactivateOthers(ctx, out) }()
+	defer func() { st.active.DeactivateOthers(ctx, out) }()
 	for _, d := range disks {
 		read := r.On(d.Name)
 		if err := read.Err(); err != nil && ctx.Err() == nil {
@@ -174,7 +174,7 @@ func (st *Storage) searchWith(ctx context.Context, p paths, disks []*blockdev.De
 			continue // what stands on it may stand on others too
 		}
 		end := sequence.Blocking(ctx, "reading the partitions and superblocks of "+d.Name)
-		found, err := standing.inspect(read, p, d)
+		found, err := standing.Inspect(read, p.sys, p.dev, d)
 		end()
 		if errors.Is(err, blockdev.ErrNoTable) {
 			st.Log.Debugf("%v", err)
@@ -190,8 +190,8 @@ func (st *Storage) searchWith(ctx context.Context, p paths, disks []*blockdev.De
 		}
 	}
 	out = blockdev.Find(all, want)
-	if want.By == bootspec.ByArray && standing.arrays != nil {
-		out = standing.arrays.Named(all)
+	if want.By == bootspec.ByArray && standing.Arrays != nil {
+		out = standing.Arrays.Named(all)
 	}
 	if len(out) > 0 {
 		if err := st.arrayLayer(r, p, arrays.Filter{}).Copy(all, out, want); err != nil {
@@ -201,7 +201,7 @@ func (st *Storage) searchWith(ctx context.Context, p paths, disks []*blockdev.De
 		return out, false, nil
 	}
 	missing.add(standing)
-	return nil, standing.volumes != nil && standing.volumes.Hidden, missing
+	return nil, standing.Volumes != nil && standing.Volumes.Hidden, missing
 }
 
 // unreadIn lists the disks of the sessions that could not be read, for a temporary reason; err is
@@ -221,21 +221,4 @@ func (st *Storage) unreadIn(d *blockdev.Device, found []*blockdev.Device, err er
 		}
 	}
 	return nil
-}
-
-// likely returns the devices on disks of one kind, the likeliest of each disk first.
-func (sk *stack) likely(disks []*blockdev.Device, kind blockdev.Base) ([]*blockdev.Device, error) {
-	var out []*blockdev.Device
-	for _, d := range disks {
-		devices, err := sk.on(d)
-		if err != nil {
-			return nil, err
-		}
-		for _, one := range blockdev.Likely(devices) {
-			if one.Base() == kind && !one.In(out) {
-				out = append(out, one)
-			}
-		}
-	}
-	return out, nil
 }

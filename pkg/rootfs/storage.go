@@ -11,6 +11,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/rootfs/arrays"
 	"github.com/iscsiroot/iscsiroot/pkg/rootfs/calls"
 	"github.com/iscsiroot/iscsiroot/pkg/rootfs/maps"
+	"github.com/iscsiroot/iscsiroot/pkg/rootfs/stack"
 	"github.com/iscsiroot/iscsiroot/pkg/rootfs/volumes"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 	"github.com/iscsiroot/iscsiroot/pkg/uevent"
@@ -74,7 +75,7 @@ type Storage struct {
 	Config
 	disks            []*blockdev.Device // of the first scans, in the order of the sessions; maps are in the place of their paths
 	late             []*blockdev.Device // of LUNs that were scanned later, see allDisks
-	active           []*active          // the devices on them
+	active           stack.Set          // the devices on them
 	attachedBySearch map[lunOf]bool     // LUNs that a search for root has attached
 	luns             lunKernel          // of a test; nil: the kernel itself
 	volumes          volumes.Kernel     // of a test; nil: the kernel itself
@@ -91,12 +92,19 @@ type Storage struct {
 }
 
 // New returns a Storage without disks.
-func New(c Config) *Storage { return &Storage{Config: c} }
+func New(c Config) *Storage {
+	st := &Storage{Config: c}
+	st.active = stack.Set{Log: c.Log, Calls: &st.calls}
+	return st
+}
 
 // Forget forgets the disks of sessions that have ended.
 func (st *Storage) Forget() {
-	st.disks, st.late, st.places, st.active, st.attachedBySearch, st.degraded = nil, nil, nil, nil, nil, false
+	st.disks, st.late, st.places, st.active.All, st.attachedBySearch, st.degraded = nil, nil, nil, nil, nil, false
 }
+
+// Calls lists the system calls that a target has not answered and that are no longer waited for.
+func (st *Storage) Calls() []string { return st.calls.List() }
 
 // Volume is a device with a file system, such as root.
 type Volume struct {

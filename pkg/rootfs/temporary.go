@@ -9,6 +9,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
 	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/rootfs/reads"
+	"github.com/iscsiroot/iscsiroot/pkg/rootfs/scan"
 )
 
 // unreadError is a device that was found and could not be read.
@@ -118,7 +119,7 @@ func (st *Storage) probeAgain(ctx context.Context, list []reads.Unread) {
 }
 
 func (st *Storage) probePath(ctx context.Context, u sessionLUN) {
-	limited, cancel := context.WithTimeout(ctx, readyLimit)
+	limited, cancel := context.WithTimeout(ctx, scan.ReadyLimit)
 	defer cancel()
 	s := st.Sessions.List()[u.session]
 	err := st.Sessions.RepeatIfLost(limited, s, func(bool) error {

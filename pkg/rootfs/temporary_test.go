@@ -14,6 +14,7 @@ import (
 
 	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/rootfs/reads"
+	"github.com/iscsiroot/iscsiroot/pkg/rootfs/scan"
 )
 
 func readError(errno error) error {
@@ -85,7 +86,7 @@ func TestRootSearch(t *testing.T) {
 func TestEverywhereAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, log := withSessions(1)
-		slow := &notReadyError{target: "iqn.x:0"}
+		slow := &scan.NotReadyError{Target: "iqn.x:0"}
 		f := fakeLUNs{luns: [][]uint64{{0, 1}}, sick: map[uint64]error{1: sequence.AsRetryable(slow)}}
 		scanned(t, m, &f)
 		find := finding(m, &f, 0, 1)

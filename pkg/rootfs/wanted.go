@@ -91,8 +91,8 @@ func (st *Storage) arrayLayer(r *reads.Set, p paths, want arrays.Filter) *arrays
 // arrays in use.
 func (st *Storage) Made() ([]volumes.Made, []arrays.Made) {
 	var plans []any
-	for _, a := range st.active {
-		plans = append(plans, a.assembly.Plan)
+	for _, a := range st.active.All {
+		plans = append(plans, a.Assembly.Plan)
 	}
 	return volumes.MadeOf(plans), arrays.MadeOf(plans)
 }
