@@ -62,6 +62,7 @@
 //	pkg/rootfs/calls       system calls that wait for a target
 //	pkg/rootfs/maps        multipath maps: makes them, and changes their paths
 //	pkg/rootfs/reads       reads of disks, which end when the disk's session goes down
+//	pkg/rootfs/filesystem  which file system a device holds, and its driver
 //	pkg/rootfs/scan        scans the sessions for LUNs, and detaches them
 //	pkg/rootfs/volumes     LVM's logical volumes: finds, reads and activates them
 //	pkg/rootfs/stack       the devices that stand on disks: runs the layers

@@ -16,6 +16,7 @@ var order = []string{
 	"pkg/rootfs/calls",
 	"pkg/rootfs/maps",
 	"pkg/rootfs/reads",
+	"pkg/rootfs/filesystem",
 	"pkg/rootfs/scan",
 	"pkg/rootfs/volumes",
 	"pkg/rootfs/stack",

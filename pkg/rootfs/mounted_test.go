@@ -1,7 +1,6 @@
 package rootfs
 
 import (
-	"context"
 	"errors"
 	"os"
 	"strings"
@@ -12,7 +11,6 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/cmdline"
-	"github.com/iscsiroot/iscsiroot/pkg/modload"
 )
 
 // withRoot is a machine with a disk of a session, of two partitions, and a directory for root. Its
@@ -135,36 +133,6 @@ func TestMountUsr(t *testing.T) {
 	})
 }
 
-// A driver that is not registered is loaded by its alias, or else by its name; what the kernel has
-// needs none.
-func TestNeedFilesystem(t *testing.T) {
-	onMachine(t, func() {
-		missing := &modload.MissingError{}
-		for _, tt := range []struct {
-			fstype string
-			have   string // what can be loaded
-			loads  string
-			ok     bool
-		}{
-			{"ext4", "", "", true},
-			{"tmpfs", "", "", true},
-			{"xfs", "fs-xfs", "fs-xfs", true},
-			{"xfs", "xfs", "fs-xfs xfs", true},
-			{"xfs", "", "fs-xfs xfs", false},
-			{"text4", "", "fs-text4 text4", false},
-			{"nodev", "", "fs-nodev nodev", false},
-		} {
-			st, _ := withRoot(t, "")
-			var loads []string
-			st.Load = loaderOf(&loads, tt.have, missing)
-			err := st.needFilesystem(t.Context(), tt.fstype)
-			if (err == nil) != tt.ok || strings.Join(loads, " ") != tt.loads || err != nil && (sequence.Hint(err) != "build the image with --fs "+tt.fstype || !errors.As(err, &missing)) {
-				t.Errorf("%+v: loaded %q, %v", tt, loads, err)
-			}
-		}
-	})
-}
-
 // The error of a root that holds no init has what to do, by where the name of the init is from.
 func TestCheckWithoutInit(t *testing.T) {
 	onMachine(t, func() {
@@ -179,15 +147,4 @@ func TestCheckWithoutInit(t *testing.T) {
 			}
 		}
 	})
-}
-
-// loaderOf loads one module, and notes which are asked for.
-func loaderOf(loads *[]string, have string, missing error) func(context.Context, string) error {
-	return func(_ context.Context, name string) error {
-		*loads = append(*loads, name)
-		if name == have {
-			return nil
-		}
-		return missing
-	}
 }

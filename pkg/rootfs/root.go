@@ -11,6 +11,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/clock"
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
+	"github.com/iscsiroot/iscsiroot/pkg/rootfs/filesystem"
 	"github.com/iscsiroot/iscsiroot/pkg/rootfs/reads"
 	"github.com/iscsiroot/iscsiroot/pkg/switchroot"
 	"github.com/iscsiroot/iscsiroot/pkg/uevent"
@@ -254,67 +255,19 @@ func (st *Storage) probe(ctx context.Context, d *blockdev.Device) (Volume, error
 
 // probeAs is probe for a device whose types are given; "": they are not.
 func probeAs(ctx context.Context, d *blockdev.Device, given string) (Volume, error) {
-	fsys, err := blockdev.ProbeDevice(ctx, d.Path())
-	if merr := checkMember(ctx, d, fsys); merr != nil {
-		return Volume{Device: d}, merr
-	}
-	switch {
-	case strings.Contains(given, ","):
-		return Volume{Device: d, FSType: pick(given, fsys, err), Dirty: fsys.Dirty}, nil
-	case given != "":
-		return Volume{Device: d, FSType: given}, nil
-	}
-	return volumeOf(d, fsys, err)
-}
-
-// checkMember refuses a member of an array, and a partition that belongs to one: on the disk, which
-// is its member, it is one copy of it, and a mount would change that copy alone.
-func checkMember(ctx context.Context, d *blockdev.Device, fsys blockdev.Filesystem) error {
-	var err error
-	switch {
-	case strings.HasSuffix(fsys.Type, "_raid_member"):
-		err = fsys.Root()
-	case d.OnMember(reads.Opener(ctx), "/dev"):
-		err = &blockdev.UnsupportedError{Type: blockdev.Member, What: "a partition of an md array, of which " + d.Parents[0].Name + " is a member"}
-	default:
-		return nil
-	}
-	return fmt.Errorf("probe %s: %w", d.Path(), err)
-}
-
-// volumeOf is the result of a probe without a type that is given.
-func volumeOf(d *blockdev.Device, fsys blockdev.Filesystem, err error) (Volume, error) {
-	if err == nil {
-		if err = fsys.Root(); err != nil {
-			err = fmt.Errorf("probe %s: %w", d.Path(), err)
-		}
-	}
-	var several *blockdev.AmbiguousError
-	if errors.As(err, &several) {
-		err = sequence.WithHint(err, "name it with rootfstype=")
-	}
+	found, err := filesystem.Probe(ctx, d, given)
 	if reads.Temporary(err) {
 		err = &unreadError{reads.UnreadOn(d, err), err}
 	}
-	return Volume{Device: d, FSType: fsys.Type, Dirty: fsys.Dirty}, err
+	return Volume{Device: d, FSType: found.Types, Dirty: found.Dirty}, err
 }
 
-// pick returns the type of a list that a device holds, or the whole list where none of it was
-// found.
-func pick(list string, fsys blockdev.Filesystem, err error) string {
-	found := []blockdev.Filesystem{fsys}
-	var several *blockdev.AmbiguousError
-	if errors.As(err, &several) {
-		found = several.Found
-	}
-	for t := range strings.SplitSeq(list, ",") {
-		for _, f := range found {
-			if f.Type == t {
-				return t
-			}
-		}
-	}
-	return list
+// eachType calls mount for the types that a volume may have, see filesystem.Each.
+func (st *Storage) eachType(ctx context.Context, c Volume, mount func(Volume) error) error {
+	return filesystem.Each(ctx, st.Load, c.FSType, func(t string) error {
+		c.FSType = t
+		return mount(c)
+	})
 }
 
 // Check checks that the real system can start, while the initramfs still exists.

@@ -17,7 +17,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/kmod"
 	"github.com/iscsiroot/iscsiroot/pkg/modload"
-	"github.com/iscsiroot/iscsiroot/pkg/rootfs"
+	"github.com/iscsiroot/iscsiroot/pkg/rootfs/filesystem"
 	"github.com/iscsiroot/iscsiroot/pkg/uevent"
 )
 
@@ -179,7 +179,7 @@ func (d *Drivers) loadPaths(ctx context.Context) {
 // LoadFilesystems is the step "fs-modules": it loads the file systems that root may have, while the
 // network comes up.
 func (d *Drivers) LoadFilesystems(ctx context.Context) error {
-	for _, t := range rootfs.TypesAhead(d.Plan.Root.FSType, d.index) {
+	for _, t := range filesystem.TypesAhead(d.Plan.Root.FSType, d.index) {
 		if err := d.loadIfThere(ctx, "fs-"+t); err != nil {
 			return err
 		}

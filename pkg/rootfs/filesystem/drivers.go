@@ -1,4 +1,5 @@
-package rootfs
+// Package filesystem finds which file system a device holds, and loads its driver.
+package filesystem
 
 import (
 	"bufio"
@@ -39,13 +40,16 @@ func TypesAhead(given bootspec.Value[string], modules *kmod.Index) []string {
 	return out
 }
 
-// needFilesystem loads the driver of a file system, unless it is registered.
-func (st *Storage) needFilesystem(ctx context.Context, fstype string) error {
+// Load loads a module by its name or alias.
+type Load func(ctx context.Context, name string) error
+
+// need loads the driver of a file system, unless it is registered.
+func need(ctx context.Context, load Load, fstype string) error {
 	if registered(fstype) {
 		return nil
 	}
-	err := st.Load(ctx, "fs-"+fstype)
-	if err != nil && st.Load(ctx, fstype) == nil { // a module without the alias
+	err := load(ctx, "fs-"+fstype)
+	if err != nil && load(ctx, fstype) == nil { // a module without the alias
 		err = nil
 	}
 	if err != nil && !registered(fstype) {
@@ -70,16 +74,16 @@ func registered(fstype string) bool {
 	return false
 }
 
-// eachType calls mount for the types that a volume may have, in their order, until one succeeds.
-// The errors for a wrong or missing type lead to the next one, if there is one.
-func (st *Storage) eachType(ctx context.Context, c Volume, mount func(Volume) error) error {
+// Each calls mount for types, which are separated by commas, in their order, until one succeeds. It
+// loads their drivers. The errors for a wrong or missing type lead to the next one, if there is
+// one.
+func Each(ctx context.Context, load Load, types string, mount func(fstype string) error) error {
 	var first error
 	var missing *modload.MissingError
-	for t := range strings.SplitSeq(c.FSType, ",") {
-		c.FSType = t
-		err := st.needFilesystem(ctx, t)
+	for t := range strings.SplitSeq(types, ",") {
+		err := need(ctx, load, t)
 		if err == nil {
-			err = mount(c)
+			err = mount(t)
 		}
 		if err == nil || !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENODEV) && !errors.As(err, &missing) {
 			return err

@@ -1,7 +1,10 @@
-package rootfs
+package filesystem
 
 import (
+	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -9,10 +12,15 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
+	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/internal/nstest"
 	"github.com/iscsiroot/iscsiroot/pkg/kmod"
+	"github.com/iscsiroot/iscsiroot/pkg/modload"
 )
+
+// TestMain runs the tests away from the host.
+func TestMain(m *testing.M) { nstest.Main(m) }
 
 // The file systems that are loaded early: those of rootfstype=, the only one of the image, or ext4.
 func TestTypesAhead(t *testing.T) {
@@ -48,7 +56,7 @@ func TestTypesAhead(t *testing.T) {
 
 // proc is registered in every kernel, so no module is loaded: of a list the first type that
 // succeeds is used, and an error that is the same for every type ends it.
-func TestEachType(t *testing.T) {
+func TestEach(t *testing.T) {
 	tests := []struct {
 		errs []error
 		want error
@@ -60,10 +68,9 @@ func TestEachType(t *testing.T) {
 		{[]error{unix.EINVAL, unix.EIO}, unix.EIO, []string{"proc", "sysfs"}},
 	}
 	for _, tt := range tests {
-		m, _ := withSessions(0)
 		var seen []string
-		err := m.eachType(t.Context(), Volume{FSType: "proc,sysfs,tmpfs"}, func(c Volume) error {
-			seen = append(seen, c.FSType)
+		err := Each(t.Context(), nil, "proc,sysfs,tmpfs", func(fstype string) error {
+			seen = append(seen, fstype)
 			return tt.errs[len(seen)-1]
 		})
 		if !errors.Is(err, tt.want) || !slices.Equal(seen, tt.seen) {
@@ -72,22 +79,44 @@ func TestEachType(t *testing.T) {
 	}
 }
 
-func TestPick(t *testing.T) {
-	several := &blockdev.AmbiguousError{Found: []blockdev.Filesystem{{Type: "ext4"}, {Type: "xfs"}}}
-	tests := []struct {
-		list string
-		fsys blockdev.Filesystem
-		err  error
-		want string
-	}{
-		{"ext4,xfs", blockdev.Filesystem{Type: "xfs"}, nil, "xfs"},
-		{"ext4,xfs", blockdev.Filesystem{Type: "btrfs"}, nil, "ext4,xfs"},
-		{"jfs,nilfs2", blockdev.Filesystem{}, blockdev.ErrNoFilesystem, "jfs,nilfs2"},
-		{"xfs,ext4", blockdev.Filesystem{}, several, "xfs"},
-	}
-	for _, tt := range tests {
-		if got := pick(tt.list, tt.fsys, tt.err); got != tt.want {
-			t.Errorf("%s of %+v, %v: got %s", tt.list, tt.fsys, tt.err, got)
+// A driver that is not registered is loaded by its alias, or else by its name; what the kernel has
+// needs none.
+func TestNeed(t *testing.T) {
+	nstest.Run(t, unix.CLONE_NEWNS, func() {
+		list := filepath.Join(t.TempDir(), "filesystems")
+		if err := os.WriteFile(list, []byte("nodev\ttmpfs\n\text4\n"), 0o644); err != nil {
+			t.Fatal(err)
 		}
-	}
+		if err := unix.Mount(list, "/proc/filesystems", "", unix.MS_BIND, ""); err != nil {
+			t.Fatal(err)
+		}
+		missing := &modload.MissingError{}
+		for _, tt := range []struct {
+			fstype string
+			have   string // what can be loaded
+			loads  string
+			ok     bool
+		}{
+			{"ext4", "", "", true},
+			{"tmpfs", "", "", true},
+			{"xfs", "fs-xfs", "fs-xfs", true},
+			{"xfs", "xfs", "fs-xfs xfs", true},
+			{"xfs", "", "fs-xfs xfs", false},
+			{"text4", "", "fs-text4 text4", false},
+			{"nodev", "", "fs-nodev nodev", false},
+		} {
+			var loads []string
+			load := func(_ context.Context, name string) error {
+				loads = append(loads, name)
+				if name == tt.have {
+					return nil
+				}
+				return missing
+			}
+			err := need(t.Context(), load, tt.fstype)
+			if (err == nil) != tt.ok || strings.Join(loads, " ") != tt.loads || err != nil && (sequence.Hint(err) != "build the image with --fs "+tt.fstype || !errors.As(err, &missing)) {
+				t.Errorf("%+v: loaded %q, %v", tt, loads, err)
+			}
+		}
+	})
 }
