@@ -62,11 +62,11 @@ func TestPathsDeadMatrix(t *testing.T) {
 			if !c.absent {
 				r.waitMap(bothAlive)
 			}
+			r.checkNoPathErrors() // what is not written when no path is left is lost, with errors
 			r.goDown(func() {
 				r.closePath(0)
 				r.closePath(1)
 			})
-			r.checkNoPathErrors()
 		})
 	}
 }

@@ -122,8 +122,8 @@ func (s *Session) UseAsPath() error {
 	return s.ApplyRecovery()
 }
 
-// UseAsDisk gives a session of a plan with paths the timers of a disk with one path: there is no map
-// of its disks.
+// UseAsDisk gives a session of a plan with paths the timers of a disk with one path: there is no
+// map of its disks.
 func (s *Session) UseAsDisk() error {
 	s.mu.Lock()
 	if s.timers.Queue != 0 {

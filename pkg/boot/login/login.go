@@ -47,8 +47,8 @@ func (ss *Sessions) firstPath(i int) int {
 	return slices.IndexFunc(all, func(t bootspec.Target) bool { return t.Multipath.V && t.Name.V == all[i].Name.V })
 }
 
-// carriesRoot reports whether root is on a disk of the i-th session, or may be soon: it is on another
-// path to the same target.
+// carriesRoot reports whether root is on a disk of the i-th session, or may be soon: it is on
+// another path to the same target.
 func (ss *Sessions) carriesRoot(i int, root rootfs.Volume) bool {
 	first := ss.firstPath(i)
 	for at, s := range ss.list {
