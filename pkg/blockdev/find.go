@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
+	"github.com/iscsiroot/iscsiroot/pkg/multipath"
 )
 
 // Find returns the devices that want names, several if they are copies of each other. The devices
@@ -12,8 +13,10 @@ import (
 // were not started: bootspec.BySession, bootspec.ByPath and bootspec.ByArray match no device.
 func Find(devices []*Device, want bootspec.Device) []*Device {
 	var out []*Device
+	only := onlyMap(devices)
 	for _, d := range devices {
-		if !d.is(want) || d.Partition != nil && len(d.Parents) > 0 && d.Parents[0].memberAtEnd {
+		named := d.is(want) || want.By == bootspec.ByOnlyMap && only != nil && d.PartitionOf(only, want.Partition)
+		if !named || d.Partition != nil && len(d.Parents) > 0 && d.Parents[0].memberAtEnd {
 			continue
 		}
 		if want.Offset == 0 {
@@ -27,6 +30,30 @@ func Find(devices []*Device, want bootspec.Device) []*Device {
 		}
 	}
 	return out
+}
+
+// mapUUIDLink begins the name of a multipath map below by-id, in front of its WWID.
+const mapUUIDLink = "dm-uuid-" + multipath.UUIDPrefix
+
+// onlyMap returns the multipath map, or the disk of a session if there is no map; nil: there are
+// several, or none.
+func onlyMap(devices []*Device) *Device {
+	var maps, disks []*Device
+	for _, d := range devices {
+		switch {
+		case d.Kind == KindMultipath:
+			maps = append(maps, d)
+		case d.LUN != nil:
+			disks = append(disks, d)
+		}
+	}
+	if len(maps) == 0 {
+		maps = disks
+	}
+	if len(maps) != 1 {
+		return nil
+	}
+	return maps[0]
 }
 
 // beside reports whether two devices are partitions of the same device and which: d's number is
@@ -66,6 +93,9 @@ func (d *Device) is(want bootspec.Device) bool {
 		return d.Map != "" && d.Map == want.Text
 	case bootspec.ByID:
 		return entry.Number == want.Partition && slices.Contains(d.ids(), want.Text)
+	case bootspec.ByMap:
+		ids := d.ids()
+		return entry.Number == want.Partition && (slices.Contains(ids, mapUUIDLink+want.Text) || slices.Contains(ids, "scsi-"+want.Text))
 	}
 	return false
 }

@@ -57,3 +57,49 @@ func TestFind(t *testing.T) {
 		t.Errorf("by node: got %+v", got)
 	}
 }
+
+// The names of multipath maps find the map, and the disk that has the WWID where there is no map.
+// A name that a file in the root assigns finds the only one.
+func TestFindMap(t *testing.T) {
+	const wwid = "36001405a1b2c3d4e5f60718293a4b5c6"
+	partOf := func(d *Device, name string) *Device {
+		return &Device{Name: name, Kind: KindPartition, Parents: []*Device{d}, Partition: &Partition{Number: 2}, Content: &Content{}}
+	}
+	mapped := &Device{Name: "dm-0", Kind: KindMultipath, Map: wwid, IDs: []string{"dm-name-" + wwid, "dm-uuid-mpath-" + wwid, "scsi-" + wwid}}
+	serial := &Device{Name: "dm-3", Kind: KindMultipath, Map: "SVEND_1", IDs: []string{"dm-name-SVEND_1", "dm-uuid-mpath-SVEND_1"}}
+	disk := &Device{Name: "sda", LUN: &LUN{}, IDs: []string{"scsi-" + wwid}}
+	local := &Device{Name: "vda"}
+	one := []*Device{local, mapped, partOf(mapped, "dm-1")}
+	two := append([]*Device{serial, partOf(serial, "dm-4")}, one...)
+	plain := []*Device{local, partOf(local, "vda2"), disk, partOf(disk, "sda2")}
+	for _, tt := range []struct {
+		name, want string
+		devices    []*Device
+	}{
+		{"/dev/mapper/" + wwid + "-part2", "dm-1", one},
+		{"/dev/mapper/" + wwid + "p2", "dm-1", two},
+		{"/dev/mapper/" + wwid + "-part2", "sda2", plain},
+		{"/dev/mapper/" + wwid + "-part3", "", one},
+		{"/dev/mapper/3600140500000000000000000000000000-part2", "", one},
+		{"/dev/disk/by-id/dm-uuid-part2-mpath-SVEND_1", "dm-4", two},
+		{"/dev/disk/by-id/dm-uuid-mpath-SVEND_1", "dm-3", two},
+		{"/dev/mapper/mpatha", "dm-0", one},
+		{"/dev/mapper/mpatha2", "dm-1", one},
+		{"/dev/mapper/mpathb-part2", "dm-1", one},
+		{"/dev/mapper/mpatha2", "", two},
+		{"/dev/mapper/mpatha2", "sda2", plain},
+		{"/dev/mapper/mpatha2", "", []*Device{local, partOf(local, "vda2")}},
+	} {
+		want, ok := bootspec.ParseDevice(tt.name)
+		if !ok {
+			t.Fatalf("%s is not a device", tt.name)
+		}
+		var got []string
+		for _, d := range Find(tt.devices, want) {
+			got = append(got, d.Name)
+		}
+		if strings.Join(got, " ") != tt.want {
+			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}

@@ -16,7 +16,7 @@ import (
 func (st *Storage) wantsFor(want bootspec.Device) wants {
 	w := wants{arrays: arrays.Filter{Allow: st.Spec.Root.MD, Complete: len(st.Sessions.Waiting()) == 0}, volumes: volumes.Filter{Allow: st.Spec.Root.LVM}}
 	switch want.By {
-	case bootspec.ByNode, bootspec.ByNumber, bootspec.ByID:
+	case bootspec.ByNode, bootspec.ByNumber, bootspec.ByID, bootspec.ByMap, bootspec.ByOnlyMap:
 		w.disk = true
 	case bootspec.ByArray:
 		w.arrays.Device = want
