@@ -119,14 +119,16 @@
 //
 //  1. The Spec names a target. The step "session" makes a session in the kernel, before
 //     any login and in the Spec's order: its ISID comes from the kernel's session id, and
-//     is the same at every boot and at every later login.
+//     is the same at every boot and at every later login. A target with several paths
+//     has a session for each portal and NIC (Plan.Sessions).
 //  2. The step "login" connects to a portal and logs in. The PDUs go through the kernel
 //     (pkg/iscsi/kernel), because only the kernel knows the session's CmdSN. The last
 //     request starts full feature phase (START). The result is a session.Record.
 //  3. From START on, the session is guarded: recovery.Guard, in process 1, logs in again
 //     when the connection is lost. Steps wait meanwhile, and do not fail.
 //  4. The step "disk" attaches one LUN and waits for its uevent. The disk is a
-//     blockdev.Device from here on. Its layers lead to root.
+//     blockdev.Device from here on. Disks that are paths to one LUN get a multipath map,
+//     which stands in their place (pkg/rootfs/paths.go). Its layers lead to root.
 //  5. The step "agent" starts the resident process, which runs from memory. The step
 //     "hand-over" gives it all that the guard knows, and writes the files in /run.
 //  6. switch-root: process 1 becomes the real init. The agent (pkg/recovery/agent) keeps
@@ -148,10 +150,10 @@
 // Another parameter is listed in iscsiroot-parameters.7.md of pkg/manual/pages as well. Another
 // name for one: a word in its row in pkg/bootspec/table.go. A new value: the row; its setter in the
 // file of its topic, such as pkg/bootspec/netparams.go, pkg/bootspec/root.go,
-// pkg/bootspec/timers.go or pkg/bootspec/values.go; a field in pkg/bootspec/spec.go,
-// pkg/bootspec/net.go or pkg/bootspec/target.go; and a line in pkg/bootspec/explain.go. A word that
-// was answered as not supported leaves pkg/bootspec/unsupported.go; a secret is named in
-// pkg/bootspec/secrets.go.
+// pkg/bootspec/timers.go, pkg/bootspec/multipathwords.go or pkg/bootspec/values.go; a field in
+// pkg/bootspec/spec.go, pkg/bootspec/net.go or pkg/bootspec/target.go; and a line in
+// pkg/bootspec/explain.go. A word that was answered as not supported leaves
+// pkg/bootspec/unsupported.go; a secret is named in pkg/bootspec/secrets.go.
 //
 // A hash for CHAP: a constant and a row in pkg/iscsi/algorithm.go. The texts that name the hashes
 // are in pkg/bootspec/table.go, pkg/bootspec/chap.go, the README and iscsiroot-supported.7.md. The
@@ -193,14 +195,17 @@
 // secret is in the list of pkg/netboot/secrets.go. cmd/iscsiroot/pxe.go lists the outputs in its
 // help, and iscsiroot-netboot.7.md of pkg/manual/pages has them with the fields of the hosts file.
 //
-// Multipath, encryption, as LVM and md are done: the format on disk is a package of values in ring
-// 0 (pkg/lvm, pkg/md), the ioctls are one of ring 1 (pkg/dm, pkg/md/array), and a layer of ring 2
-// (pkg/rootfs/volumes, pkg/rootfs/arrays) finds what can be activated, activates it and takes it
-// down (blockdev.Layer); pkg/rootfs/stack/stack.go runs it, with a line in pkg/rootfs/stack.go. Its
-// names, such as /dev/VG/LV, are read in pkg/bootspec/volume.go or pkg/bootspec/array.go and found
-// in pkg/blockdev/find.go. A blockdev.Kind names the devices that it makes; blockdev.Device.Parents
-// leads to the disks below. Its modules are in pkg/initramfs/storage; what the real system's udev
-// has to know of the devices is in pkg/boot/volumes.go and pkg/boot/arrays.go.
-// pkg/shutdown/linuxmaps.go takes the devices down. What refuses such roots until then is in
-// pkg/blockdev/probe.go, pkg/bootspec/unsupported.go and pkg/rootfs/fstab.go.
+// Encryption, as LVM, md and multipath are done: the format on disk is a package of values in ring
+// 0 (pkg/lvm, pkg/md, pkg/multipath), the ioctls are one of ring 1 (pkg/dm, pkg/md/array), and a
+// layer of ring 2 (pkg/rootfs/volumes, pkg/rootfs/arrays) finds what can be activated, activates it
+// and takes it down (blockdev.Layer); pkg/rootfs/stack/stack.go runs it, with a line in
+// pkg/rootfs/stack.go. Multipath maps are no layer: pkg/rootfs/paths.go makes them of the disks
+// before any is read, and only their partitions are one (pkg/rootfs/maps/partitions.go). The names,
+// such as /dev/VG/LV, are read in pkg/bootspec/volume.go, pkg/bootspec/array.go or
+// pkg/bootspec/mapdevice.go, and found in pkg/blockdev/find.go. A blockdev.Kind names the devices;
+// blockdev.Device.Parents leads to the disks below. The modules are in pkg/initramfs/storage; what
+// the real system's udev has to know of the devices is in pkg/boot/volumes.go, pkg/boot/arrays.go
+// and pkg/udevdb. pkg/shutdown/linuxmaps.go takes the devices down, and pkg/redundancy tells what
+// works without a disk. What refuses such roots until then is in pkg/blockdev/probe.go,
+// pkg/bootspec/unsupported.go and pkg/rootfs/fstab.go.
 package pkg
