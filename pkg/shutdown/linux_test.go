@@ -224,6 +224,37 @@ func TestFlush(t *testing.T) {
 	}
 }
 
+// A session that was never logged in is dropped without a message: it is of a path that is not used,
+// or whose target has not answered yet. One that lost its connection may lose data.
+func TestLeaveReserved(t *testing.T) {
+	for target, want := range map[string]int{"(null)\n": 0, "iqn.a\n": 1} {
+		l := ourSession(t, map[string]string{})
+		k := kerneltest.New()
+		defer k.Close()
+		l.transport = k.Transport()
+		dir := filepath.Join(l.sys, "class/iscsi_session/session3")
+		if err := errors.Join(os.WriteFile(filepath.Join(dir, "targetname"), []byte(target), 0o644), os.WriteFile(filepath.Join(dir, "state"), []byte("FREE\n"), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+		all, err := l.Sessions()
+		if err != nil || len(all) != 1 {
+			t.Fatalf("sessions %v, %v", all, err)
+		}
+		log := &errorCount{}
+		leave(&fake{}, all[0], log)
+		if log.n != want || len(k.Requests()) == 0 {
+			t.Errorf("%q: %d errors, %d requests", target, log.n, len(k.Requests()))
+		}
+	}
+}
+
+// errorCount counts errors.
+type errorCount struct{ n int }
+
+func (e *errorCount) Errorf(string, ...any) { e.n++ }
+func (*errorCount) Warnf(string, ...any)    {}
+func (*errorCount) Infof(string, ...any)    {}
+
 // The agent's transport is used to log out: the agent would take another socket of the same process
 // for that of another program (pkg/recovery: listeners).
 func TestSessionsOfTransport(t *testing.T) {

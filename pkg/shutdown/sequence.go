@@ -165,7 +165,9 @@ func leave(s System, one Session, log Logger) {
 			return
 		}
 	}
-	log.Errorf("shutdown: %s: %v: dropping the session", one, err)
+	if !errors.Is(err, errNoLogin) {
+		log.Errorf("shutdown: %s: %v: dropping the session", one, err)
+	}
 	if err := Within(terminateTime, one.Terminate); err != nil {
 		log.Warnf("shutdown: %s: %v", one, err)
 	}

@@ -99,8 +99,14 @@ func (s *kernelSession) Flush() error {
 	return errors.Join(errs...)
 }
 
+// errNoLogin is for a session that has no login to end.
+var errNoLogin = errors.New("was never logged in")
+
 // Logout implements Session.
 func (s *kernelSession) Logout(ctx context.Context) error {
+	if kernel.Sysfs(s.sys).Reserved(s.SID) {
+		return errNoLogin
+	}
 	if state, err := s.State(); err != nil || state != "LOGGED_IN" {
 		return fmt.Errorf("is %s: not logged in, so there is no logout", strings.ToLower(state))
 	}

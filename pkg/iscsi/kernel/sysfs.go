@@ -36,6 +36,17 @@ func (s Sysfs) Session(sid uint32, attribute string) (string, error) {
 	return read(s.SessionPath(sid, attribute))
 }
 
+// NoValue reports whether the kernel shows by a text that an attribute has no value
+// (lib/vsprintf.c: a NULL pointer).
+func NoValue(text string) bool { return text == "" || text == "(null)" || text == "<NULL>" }
+
+// Reserved reports whether a session has no target: it gets that at its first login, so it never
+// had disks.
+func (s Sysfs) Reserved(sid uint32) bool {
+	target, err := s.Session(sid, "targetname")
+	return err == nil && NoValue(target)
+}
+
 // Connection reads an attribute of a session's connection.
 func (s Sysfs) Connection(sid, cid uint32, attribute string) (string, error) {
 	return read(fmt.Sprintf("%s/class/iscsi_connection/connection%d:%d/%s", s, sid, cid, attribute))

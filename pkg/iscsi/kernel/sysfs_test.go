@@ -151,3 +151,19 @@ func TestSysfs(t *testing.T) {
 		t.Errorf("an attribute that there is not: %v", err)
 	}
 }
+
+// A session without a target was never logged in; one that is gone is not there at all.
+func TestReserved(t *testing.T) {
+	for text, want := range map[string]bool{"(null)\n": true, "<NULL>\n": true, "\n": true, "iqn.a\n": false} {
+		s, _ := sysfs(t, "0\n")
+		if err := os.WriteFile(s.t.sysfs.SessionPath(3, "targetname"), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.t.sysfs.Reserved(3); got != want {
+			t.Errorf("%q: %v", text, got)
+		}
+		if s.t.sysfs.Reserved(4) {
+			t.Error("a session that there is not is reserved")
+		}
+	}
+}

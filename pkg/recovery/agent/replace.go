@@ -236,11 +236,8 @@ func (w *worker) reserved(sid uint32, r *Replacing) bool {
 		return false
 	}
 	target, err := w.sys.Session(sid, "targetname")
-	return err != nil || target == "" || target == noValue
+	return err != nil || kernel.NoValue(target)
 }
-
-// noValue is what the kernel shows for a text that was not set (lib/vsprintf.c: a NULL pointer).
-const noValue = "(null)"
 
 // has reports whether a session is one of the worker's.
 func (w *worker) has(sid uint32) bool { return w.session(sid) != nil }
