@@ -3,10 +3,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // attributes are those that iscsid reads before it takes a session over, and the timers of the
@@ -30,7 +33,11 @@ func showSession() error {
 		}
 		for _, p := range paths {
 			b, err := os.ReadFile(p)
-			if err != nil {
+			switch {
+			case errors.Is(err, unix.ENOTCONN): // of a session that has no connection, as of a path that is not used
+				say("session: %s is not connected", p)
+				continue
+			case err != nil:
 				return err
 			}
 			say("session: %s=%s", filepath.Base(p), strings.TrimSpace(string(b)))
