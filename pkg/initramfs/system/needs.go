@@ -105,6 +105,8 @@ func (n *needs) device(spec, why string) {
 				}
 			}
 		}
+	case d.By == bootspec.ByMap || d.By == bootspec.ByOnlyMap:
+		n.kind("multipath", why+", a multipath map, in place of which one path is used else", false)
 	case byContents(d):
 		n.hints(why)
 	}

@@ -95,6 +95,8 @@ func TestNeeds(t *testing.T) {
 			Mounts: root("/dev/vg/root"), Groups: []*lvm.VG{linear}, Arrays: []Array{{UUID: "0102", Module: "raid10"}},
 			Devices: []PV{{IDType: "md_uuid", IDName: "01:02", PVID: string(linear.PVs[0].ID)}},
 		}, "dm_mod md_mod raid10"},
+		{"a multipath map", System{Mounts: root("/dev/mapper/360000000000000000e00000000010001-part2")}, "dm_mod? dm_multipath? dm_service_time?"},
+		{"a multipath map of the root's name", System{Mounts: root("/dev/mapper/mpatha-part2")}, "dm_mod? dm_multipath? dm_service_time?"},
 		{"a UUID", System{Mounts: root("UUID=x")}, ""},
 		{"a UUID that was a volume's", System{Mounts: []Mount{{Spec: "UUID=ab", Dir: "/", Was: "/dev/mapper/vg-r5"}}, Groups: []*lvm.VG{raid}}, "dm_mod dm_raid raid456"},
 		{"a UUID that was an array's", System{Mounts: []Mount{{Spec: "UUID=ab", Dir: "/", Was: "/dev/md0"}}, Arrays: []Array{{Device: "/dev/md0", Module: "raid1"}}}, "md_mod raid1"},
