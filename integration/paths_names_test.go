@@ -19,6 +19,7 @@ var pathLines = []struct {
 	root       string   // the device that root is mounted from; empty: partition 2 of the map
 	ibft       bool
 	dhcp       bool
+	shell      []shellLine // at a break, with the map
 }{
 	{name: "dhcp", line: pathTarget + pathPortals + "ip=ens2:dhcp ip=ens3:dhcp iscsi_multipath=1", dhcp: true, maps: []string{bothAlive}},
 	{name: "netroot", line: console + "rw iscsi_i=" + initiator + " " + pathNICs + "netroot=iscsi:10.77.0.1:::1:" + targetName +
@@ -27,7 +28,10 @@ var pathLines = []struct {
 	{name: "map", line: pathTarget + pathPortals + pathNICs + "iscsi_multipath=1 root=/dev/mapper/" + tgtdID + "-part2", maps: []string{bothAlive}},
 	{name: "id", line: pathTarget + pathPortals + pathNICs + "iscsi_multipath=1 root=/dev/disk/by-id/scsi-" + tgtdID + "-part2", maps: []string{bothAlive}},
 	{name: "coreos", line: pathTarget + pathPortals + pathNICs + "iscsi_multipath=1 root=/dev/disk/by-label/dm-mpath-root", maps: []string{bothAlive}},
-	{name: "uuid", line: pathTarget + pathPortals + pathNICs + "iscsi_multipath=1 root=UUID=" + volumeRoot, maps: []string{bothAlive}},
+	{name: "uuid", line: pathTarget + pathPortals + pathNICs + "iscsi_multipath=1 rd.break=mount root=UUID=" + volumeRoot, maps: []string{bothAlive}, shell: []shellLine{
+		{"multipath", []string{tgtdID + ": multipath, ", " MiB, 2 of 2 paths work, I/O waits", "session 1 at 10.77.0.1 port 3260, group 1 (in use), ", "works, failures 0", "session 4 at 10.78.0.1 port 3260, ", "works, failures 0"}},
+		{"session", []string{"session 1: logged in", "session 2: not logged in: it has had no connection", "session 3: not logged in: it has had no connection", "session 4: logged in"}},
+	}},
 	{name: "one path", line: pathTarget + "iscsi_a=10.77.0.1 " + pathNICs + "iscsi_multipath=ens2", maps: []string{"1 alive, 0 failed"}},
 	{name: "not asked", line: pathTarget + pathPortals + pathNICs, root: "/dev/sda2", maps: []string{"maps: 0"}},
 	{name: "off", line: console + "rw iscsi_i=" + initiator + " " + pathNICs + "netroot=iscsi:10.77.0.1:::1:" + targetName +
@@ -60,6 +64,11 @@ func TestPathNamesMatrix(t *testing.T) {
 				Append: c.line, Args: args,
 				NICs: []lab.NIC{{Tap: r.taps[0], MAC: "52:54:00:77:00:01"}, {Tap: r.taps[1], MAC: "52:54:00:77:00:02"}},
 			})
+			if c.shell != nil {
+				r.expect(r.m, "break before step mount\n", prompt)
+				r.runLines(r.m, c.shell...)
+				r.typeLine("exit")
+			}
 			if c.root == "" {
 				r.expectMap()
 			} else {

@@ -42,6 +42,12 @@ func readReportFile(path string) (s agentReport, ok bool) {
 	return s, s.Lines() != ""
 }
 
+// has reports whether the agent keeps a session.
+func (s *agentReport) has(sid uint32) bool {
+	v, _, _ := s.Of(sid)
+	return v.State != ""
+}
+
 // fields returns the fields of the agent's report about a session.
 func (s *agentReport) fields(sid uint32, now time.Duration) []field {
 	var fields []field

@@ -7,11 +7,12 @@ import (
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
 	"github.com/iscsiroot/iscsiroot/pkg/dm"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 	"github.com/iscsiroot/iscsiroot/pkg/rootfs/maps"
 )
 
-// kernelMaps returns the kernel's multipath maps.
-func kernelMaps() ([]maps.Map, error) {
+// KernelMaps returns the kernel's multipath maps.
+func KernelMaps() ([]maps.Map, error) {
 	if len(blockdev.Maps("/sys")) == 0 {
 		return nil, nil // there may be no device-mapper
 	}
@@ -25,24 +26,34 @@ func kernelMaps() ([]maps.Map, error) {
 	return m.List()
 }
 
-// multipath returns a paragraph for each map with a path of an iSCSI session, and what is wrong
-// with them.
-func multipath(all []maps.Map) (text string, wrong []string) {
+// Maps returns a paragraph for each multipath map, with the state of each path and the portal of
+// its session. sys is where sysfs is mounted.
+func Maps(sys string, all []maps.Map) string {
+	text, _ := multipath(sys, all)
+	return text
+}
+
+// ofSessions returns those of maps that have a path of an iSCSI session.
+func ofSessions(all []maps.Map) []maps.Map {
+	return slices.DeleteFunc(slices.Clone(all), func(m maps.Map) bool {
+		return !slices.ContainsFunc(m.Paths, func(p maps.Path) bool { return p.Session != 0 })
+	})
+}
+
+// multipath returns a paragraph for each map, and what is wrong with them.
+func multipath(sys string, all []maps.Map) (text string, wrong []string) {
 	var out strings.Builder
 	for i := range all {
 		m := &all[i]
-		if !slices.ContainsFunc(m.Paths, func(p maps.Path) bool { return p.Session != 0 }) {
-			continue
-		}
 		works := 0
 		for _, p := range m.Paths {
 			if !p.Failed {
 				works++
 			}
 		}
-		fmt.Fprintf(&out, "%s: multipath, %d of %d paths work, %s\n", m.Name, works, len(m.Paths), queueText(m))
+		fmt.Fprintf(&out, "%s: multipath, %d MiB, %d of %d paths work, %s\n", m.Name, m.Size>>20, works, len(m.Paths), queueText(m))
 		for _, p := range m.Paths {
-			fmt.Fprintf(&out, "  %-10s %s\n", diskName(p), pathText(m, p))
+			fmt.Fprintf(&out, "  %-10s %s\n", diskName(p), pathText(sys, m, p))
 		}
 		switch {
 		case works == 0:
@@ -68,12 +79,15 @@ func diskName(p maps.Path) string {
 	return p.Disk
 }
 
-// pathText describes a path, as "session 2, group 1 (in use), active/optimized, failed, 3
-// failures".
-func pathText(m *maps.Map, p maps.Path) string {
-	out := []string{fmt.Sprintf("session %d", p.Session), fmt.Sprintf("group %d", p.Group+1)}
-	if p.Session == 0 {
-		out[0] = "no session"
+// pathText describes a path, as "session 2 at 10.0.0.1 port 3260, group 1 (in use),
+// active/optimized, failed, failures 3".
+func pathText(sys string, m *maps.Map, p maps.Path) string {
+	out := []string{"no session", fmt.Sprintf("group %d", p.Group+1)}
+	if p.Session != 0 {
+		out[0] = fmt.Sprintf("session %d", p.Session)
+		if at := (attributes{kernel.Sysfs(sys), p.Session}).lastPortal(); at != "" {
+			out[0] += " at " + at
+		}
 	}
 	if p.Group < len(m.Groups) {
 		out[1] += map[byte]string{'A': " (in use)", 'D': " (disabled)"}[m.Groups[p.Group]]

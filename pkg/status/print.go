@@ -10,7 +10,7 @@ import (
 
 // Print writes the state of this machine. Its error describes the faults.
 func Print(w io.Writer) error {
-	text, wrong := Report(System{Sys: "/sys", Run: "/run", Proc: "/proc", SinceBoot: clock.SinceBoot(), Maps: kernelMaps})
+	text, wrong := Report(System{Sys: "/sys", Run: "/run", Proc: "/proc", SinceBoot: clock.SinceBoot(), Maps: KernelMaps})
 	if _, err := io.WriteString(w, text); err != nil {
 		return err
 	}

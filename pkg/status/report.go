@@ -34,10 +34,15 @@ func Report(s System) (text string, wrong []string) {
 		out.WriteString("there is no iSCSI session\n")
 		wrong = append(wrong, "there is no iSCSI session")
 	}
-	roots := rootSessions(filepath.Join(s.Run, runstate.Below, runstate.SessionsName))
+	listed := listedSessions(filepath.Join(s.Run, runstate.Below, runstate.SessionsName))
 	for _, sid := range sids {
+		at := slices.IndexFunc(listed, func(l runstate.Session) bool { return l.SID == sid })
+		if at < 0 && sys.Reserved(sid) && !report.has(sid) {
+			fmt.Fprintf(&out, "session %d: not used\n", sid) // its NIC does not lead to its portal
+			continue
+		}
 		mark := ""
-		if slices.Contains(roots, sid) {
+		if at >= 0 && listed[at].Root {
 			mark = ", root is on it"
 		}
 		if state := known(sys.Session(sid, "state")); state != "LOGGED_IN" {
@@ -53,7 +58,7 @@ func Report(s System) (text string, wrong []string) {
 		if err != nil {
 			fmt.Fprintf(&out, "multipath maps cannot be read: %v\n", err)
 		}
-		text, broken := multipath(all)
+		text, broken := multipath(s.Sys, ofSessions(all))
 		out.WriteString(text)
 		wrong = append(wrong, broken...)
 	}
@@ -83,20 +88,14 @@ func Report(s System) (text string, wrong []string) {
 	return out.String(), wrong
 }
 
-// rootSessions reads which sessions are root's from their list.
-func rootSessions(path string) []uint32 {
+// listedSessions reads the list of the boot's sessions.
+func listedSessions(path string) []runstate.Session {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return nil
 	}
 	all, _ := runstate.ParseSessions(string(b))
-	var sids []uint32
-	for _, s := range all {
-		if s.Root {
-			sids = append(sids, s.SID)
-		}
-	}
-	return sids
+	return all
 }
 
 // handedOver lists the files below run by which network managers and init leave root's network and

@@ -94,6 +94,30 @@ handed over to the running system by:
 	}
 }
 
+// A session that was made for a path that is not used is not down. One whose login is still tried
+// is, by the list or by the agent's report.
+func TestReportOfReserved(t *testing.T) {
+	s := system(t, map[string]string{
+		"sys/class/iscsi_session/session1/state":      "FREE\n",
+		"sys/class/iscsi_session/session1/targetname": "(null)\n",
+		"sys/class/iscsi_session/session2/state":      "FREE\n",
+		"sys/class/iscsi_session/session2/targetname": "(null)\n",
+		"sys/class/iscsi_session/session3/state":      "FREE\n",
+		"sys/class/iscsi_session/session3/targetname": "(null)\n",
+		"run/iscsiroot/status":                        "since-boot 90\nsession 1 target iqn.a state down owner iscsiroot outages 0 longest 0 down 20.0\n",
+		"run/iscsiroot/sessions":                      "session 2 target iqn.a portal 10.0.0.1:3260 initiator iqn.i root\n",
+	})
+	text, wrong := Report(s)
+	for _, want := range []string{"session 1: not logged in (connection unknown)\n", "session 2: not logged in (connection unknown), root is on it\n", "\nsession 3: not used\nagent: "} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in %s", want, text)
+		}
+	}
+	if len(wrong) != 3 || wrong[0] != "session 1 is down" || wrong[1] != "session 2 is down" { // and the agent
+		t.Errorf("wrong: %q", wrong)
+	}
+}
+
 func TestReportOfNothing(t *testing.T) {
 	text, wrong := Report(system(t, nil))
 	if text != "there is no iSCSI session\nagent: not running: the sessions are not recovered: start iscsid, or boot again\n" || len(wrong) != 2 {

@@ -18,6 +18,10 @@ func Sessions(sys string) string {
 	}
 	var out strings.Builder
 	for _, sid := range sids {
+		if kernel.Sysfs(sys).Reserved(sid) {
+			fmt.Fprintf(&out, "session %d: not logged in: it has had no connection\n", sid)
+			continue
+		}
 		writeSession(&out, kernel.Sysfs(sys), sid, "", nil)
 	}
 	text, _ := arrays(sys, true)
@@ -46,7 +50,7 @@ func writeSession(out *strings.Builder, sys kernel.Sysfs, sid uint32, mark strin
 
 // known returns an attribute, "unknown" if it is empty, as some are before the login.
 func known(text string, err error) string {
-	if err != nil || text == "" || text == "(null)" || text == "<NULL>" {
+	if err != nil || kernel.NoValue(text) {
 		return "unknown"
 	}
 	return text
@@ -85,6 +89,17 @@ func (a attributes) portal() string {
 		return now + ", given as " + given
 	}
 	return now
+}
+
+// lastPortal is the portal that the session is connected to, or else the one that its last login
+// began at; "" if there was none.
+func (a attributes) lastPortal() string {
+	for _, prefix := range []string{"", "persistent_"} {
+		if addr := a.conn(prefix + "address"); addr != "unknown" {
+			return addr + " port " + a.conn(prefix+"port")
+		}
+	}
+	return ""
 }
 
 func disksOf(sys string, sid uint32) string {

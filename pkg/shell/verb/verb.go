@@ -7,6 +7,8 @@ import (
 	"io"
 	"path/filepath"
 	"strings"
+
+	"github.com/iscsiroot/iscsiroot/pkg/status"
 )
 
 // Group is a heading of help.
@@ -139,7 +141,7 @@ func All() []Verb {
 	return []Verb{
 		lsVerb(), catVerb(), cpVerb(), mvVerb(), rmVerb(), mkdirVerb(), touchVerb(), lnVerb(), findVerb(),
 		moreVerb("more"), moreVerb("less"), grepVerb(), headVerb(), tailVerb(), wcVerb(), sortVerb(), hexdumpVerb(),
-		dmesgVerb(), lsmodVerb(), modprobeVerb(), insmodVerb(), rmmodVerb(), mountVerb(), umountVerb(), blkidVerb(), lvsVerb(), mdstatVerb(),
+		dmesgVerb(), lsmodVerb(), modprobeVerb(), insmodVerb(), rmmodVerb(), mountVerb(), umountVerb(), blkidVerb(), lvsVerb(), mdstatVerb(), multipathVerb(status.KernelMaps),
 		psVerb(), killVerb(), dfVerb(), freeVerb(), unameVerb(), dateVerb(), sleepVerb(), syncVerb(),
 		ipVerb(), pingVerb(),
 	}
