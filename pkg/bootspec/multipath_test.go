@@ -340,3 +340,18 @@ func checkSessions(t *testing.T, plan bootspec.Plan) {
 		t.Errorf("%d sessions, %d of them of %d targets", len(sessions), at, len(plan.Targets))
 	}
 }
+
+// Each word of multipath makes other targets of a plan: sessions and disks are of another number.
+func TestSameTargetsMultipath(t *testing.T) {
+	const line = "iscsi_i=iqn.x:m iscsi_t=iqn.x:t iscsi_a=10.0.0.1,10.0.1.1 ip=ens2:dhcp ip=ens3:dhcp "
+	words := []string{"", "iscsi_multipath=1", "iscsi_multipath=ens2", "nompath", "mpath.wwid=" + naa6, "mpath.wwid=35001020304050607"}
+	for i, old := range words {
+		for j, now := range words {
+			before, err1 := parse(line + old)
+			after, err2 := parse(line + now)
+			if got := before.SameTargets(after); err1 != nil || err2 != nil || got != (i == j) {
+				t.Errorf("from %q to %q: the targets are the same: %v, %v, %v", old, now, got, err1, err2)
+			}
+		}
+	}
+}

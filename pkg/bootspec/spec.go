@@ -139,7 +139,9 @@ const (
 // BeforeSwitchRoot is the break point of a bare rd.break.
 const BeforeSwitchRoot = "switch-root"
 
-// SameTargets reports whether two plans log in to the same targets in the same way.
+// SameTargets reports whether two plans log in to the same targets in the same way, by the same
+// sessions, and join the same disks.
 func (p Plan) SameTargets(other Plan) bool {
-	return p.Initiator == other.Initiator && reflect.DeepEqual(p.Targets, other.Targets) && reflect.DeepEqual(p.Login, other.Login)
+	return p.Initiator == other.Initiator && reflect.DeepEqual(p.Targets, other.Targets) && reflect.DeepEqual(p.Login, other.Login) &&
+		reflect.DeepEqual(p.Multipath, other.Multipath) // Sessions are by these
 }
