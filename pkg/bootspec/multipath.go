@@ -101,6 +101,12 @@ func (p Plan) nicsTo(t *Target, portal int) []Value[NIC] {
 	return []Value[NIC]{{}}
 }
 
+// SameLUNs reports whether sessions of two targets may be paths to the same LUNs: their names are
+// equal, and not each has a LUN of its own. iSCSI names have no upper case (RFC 3722).
+func (t *Target) SameLUNs(other *Target) bool {
+	return strings.EqualFold(t.Name.V, other.Name.V) && !(t.LUN.Given() && other.LUN.Given() && t.LUN.V != other.LUN.V)
+}
+
 // samePath reports whether two paths of a target have the same portal and NIC.
 func (t *Target) samePath(other Target) bool {
 	return t.Portals[0].V == other.Portals[0].V && t.NIC.V == other.NIC.V

@@ -1,9 +1,6 @@
 package bootspec
 
-import (
-	"slices"
-	"strings"
-)
+import "slices"
 
 // multipathPlan completes which sessions are paths once all targets and lines of ip= are known.
 func (ps *parser) multipathPlan() {
@@ -26,7 +23,7 @@ func (ps *parser) sameTargets() {
 	for i := range targets {
 		for j := range targets[:i] {
 			a, b := &targets[j], &targets[i]
-			if !b.Name.Given() || !strings.EqualFold(a.Name.V, b.Name.V) || a.LUN.Given() && b.LUN.Given() && a.LUN.V != b.LUN.V {
+			if !b.Name.Given() || !a.SameLUNs(b) {
 				continue
 			}
 			on := Value[bool]{true, b.Name.From}

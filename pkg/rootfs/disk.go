@@ -58,7 +58,7 @@ func (st *Storage) ofSession(i int, disks []*blockdev.Device, luns ...uint64) bo
 // order: what one of them has is what all have.
 func (st *Storage) paths(i int) (all []int) {
 	for n, t := range st.Spec.Targets {
-		if n == i || isPath(t) && isPath(st.Spec.Targets[i]) && t.Name.V == st.Spec.Targets[i].Name.V {
+		if n == i || isPath(t) && isPath(st.Spec.Targets[i]) && t.SameLUNs(&st.Spec.Targets[i]) {
 			all = append(all, n)
 		}
 	}

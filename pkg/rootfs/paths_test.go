@@ -15,6 +15,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/dm"
 	"github.com/iscsiroot/iscsiroot/pkg/dm/table"
 	"github.com/iscsiroot/iscsiroot/pkg/internal/steptest"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 	"github.com/iscsiroot/iscsiroot/pkg/rootfs/maps"
 )
 
@@ -292,4 +293,41 @@ func (d *downSessions) WaitDown(ctx context.Context, i int) error {
 	}
 	<-ctx.Done()
 	return ctx.Err()
+}
+
+// A name of a multipath map stands for no array: none is started to find it.
+func TestMapNeedsNoArray(t *testing.T) {
+	st, _, _ := twoPaths(t, true)
+	for _, by := range []bootspec.By{bootspec.ByMap, bootspec.ByOnlyMap} {
+		if _, ok := st.wantsFor(bootspec.Device{By: by, Text: pathID}).onArrays(false); ok {
+			t.Errorf("%v: arrays are started", by)
+		}
+	}
+}
+
+// Sessions are paths to one target if its name and LUN may be the same.
+func TestSessionsOfTarget(t *testing.T) {
+	st, _, _ := twoPaths(t, true)
+	for _, c := range []struct {
+		name string
+		luns [2]iscsi.LUN
+		want int
+	}{
+		{"iqn.x:t", [2]iscsi.LUN{iscsi.MakeLUN(1), iscsi.MakeLUN(1)}, 2},
+		{"iqn.x:t", [2]iscsi.LUN{iscsi.MakeLUN(1), iscsi.MakeLUN(2)}, 1},
+		{"iqn.x:T", [2]iscsi.LUN{iscsi.MakeLUN(1), iscsi.MakeLUN(1)}, 2},
+		{"iqn.x:u", [2]iscsi.LUN{iscsi.MakeLUN(1), iscsi.MakeLUN(1)}, 1},
+	} {
+		for i, name := range []string{"iqn.x:t", c.name} {
+			st.Spec.Targets[i].Name = bootspec.Value[string]{V: name, From: "iscsi_t="}
+			st.Spec.Targets[i].LUN = bootspec.Value[iscsi.LUN]{V: c.luns[i], From: "iscsi_lun="}
+		}
+		if got := st.paths(1); len(got) != c.want {
+			t.Errorf("%+v: the paths are %v", c, got)
+		}
+		st.Spec.Targets[1].LUN.From = ""
+		if got, want := len(st.paths(0)) == 2, c.name != "iqn.x:u"; got != want {
+			t.Errorf("%+v: paths without a LUN: %v", c, got)
+		}
+	}
 }

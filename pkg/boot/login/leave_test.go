@@ -19,6 +19,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/bootspec"
 	"github.com/iscsiroot/iscsiroot/pkg/internal/nstest"
 	"github.com/iscsiroot/iscsiroot/pkg/internal/steptest"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 	"github.com/iscsiroot/iscsiroot/pkg/network"
 	"github.com/iscsiroot/iscsiroot/pkg/rootfs"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
@@ -144,6 +145,12 @@ func TestCarriesRoot(t *testing.T) {
 		if got := ss.carriesRoot(i, root); got != want {
 			t.Errorf("session %d carries root: %v", i, got)
 		}
+	}
+	for i := range 2 {
+		ss.Net.Spec.Targets[i].LUN = bootspec.Value[iscsi.LUN]{V: iscsi.MakeLUN(uint16(i)), From: "iscsi_lun="}
+	}
+	if ss.carriesRoot(1, root) {
+		t.Error("session 1 has another LUN, and carries root")
 	}
 }
 

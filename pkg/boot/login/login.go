@@ -44,7 +44,7 @@ func (ss *Sessions) firstPath(i int) int {
 	if !all[i].Multipath.V {
 		return i
 	}
-	return slices.IndexFunc(all, func(t bootspec.Target) bool { return t.Multipath.V && t.Name.V == all[i].Name.V })
+	return slices.IndexFunc(all, func(t bootspec.Target) bool { return t.Multipath.V && t.SameLUNs(&all[i]) })
 }
 
 // carriesRoot reports whether root is on a disk of the i-th session, or may be soon: it is on
