@@ -213,7 +213,10 @@ func TestArrayNameOfAnother(t *testing.T) {
 	}
 	for _, waiting := range [][]int{nil, {1}} {
 		st, k := arrayDisks(t, 2, "root=/dev/md0")
-		st.Sessions.(*fakeSessions).waiting = waiting
+		f := st.Sessions.(*fakeSessions)
+		if f.waiting = waiting; waiting != nil {
+			f.states = []state{up, pending}
+		}
 		k.mirror(1, "data", 2, nil, "sda", "sdb")
 		if got, err := k.find(st); (len(got) == 1) != (waiting == nil) || absent(err) == (waiting == nil) {
 			t.Errorf("waiting for %v: %v, %v", waiting, names(got), err)

@@ -252,6 +252,10 @@ func (st *Storage) countedAt(d *blockdev.Device) int {
 // reached reports whether any path to the i-th session's target is logged in.
 func (st *Storage) reached(i int) bool { return slices.ContainsFunc(st.paths(i), st.Sessions.Up) }
 
+// waiting lists the sessions whose login may still succeed and whose target no other path reaches:
+// what they have is not known yet.
+func (st *Storage) waiting() []int { return slices.DeleteFunc(st.Sessions.Waiting(), st.reached) }
+
 // counted returns the disks whose place in the count is known: after a target that is not logged in
 // the number of disks is unknown. With lost, a target that was given up is skipped.
 func (st *Storage) counted(lost bool) []*blockdev.Device {

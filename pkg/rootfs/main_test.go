@@ -2,6 +2,7 @@ package rootfs
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -46,7 +47,7 @@ func (f *fakeSessions) Names() string                             { return "" }
 func (f *fakeSessions) Up(i int) bool                             { return f.state(i) == up }
 func (f *fakeSessions) Pending(i int) bool                        { return f.state(i) == pending }
 func (f *fakeSessions) Lost(i int) bool                           { return f.state(i) == lost }
-func (f *fakeSessions) Waiting() []int                            { return f.waiting }
+func (f *fakeSessions) Waiting() []int                            { return slices.Clone(f.waiting) }
 func (f *fakeSessions) Changed() <-chan struct{}                  { return f.changed }
 func (f *fakeSessions) Later(int, func(context.Context))          {}
 func (f *fakeSessions) UseAsPath(int) error                       { return nil }

@@ -250,6 +250,30 @@ func TestCountedPaths(t *testing.T) {
 	}
 }
 
+// A target that a path reaches is not waited for, also if another path is dead: arrays are started
+// with the members that are there, and a device that is absent is missing at once. A target without
+// a path is waited for.
+func TestWaitingOfPaths(t *testing.T) {
+	for _, paths := range []bool{true, false} {
+		st, _, _ := twoPaths(t, paths)
+		st.Sessions = &fakeSessions{list: someSessions(2), states: []state{up, pending}, waiting: []int{1}}
+		if got := len(st.waiting()) == 0; got != paths {
+			t.Errorf("paths %v: waits for %v", paths, st.waiting())
+		}
+		if got := st.wantsFor(bootspec.Device{By: bootspec.ByArray}).arrays.Complete; got != paths {
+			t.Errorf("paths %v: all members are there: %v", paths, got)
+		}
+		if !paths {
+			continue
+		}
+		searches := 0
+		absence := &notFoundError{}
+		if err := st.whileTargetsCome(t.Context(), false, func() error { searches++; return absence }); !errors.Is(err, absence) || searches != 1 {
+			t.Errorf("%d searches, %v", searches, err)
+		}
+	}
+}
+
 // The maps are removed before their sessions end, with what stands on them.
 func TestRemoveMaps(t *testing.T) {
 	st, k, found := twoPaths(t, true)

@@ -56,7 +56,7 @@ func (st *Storage) whileTargetsCome(ctx context.Context, optional bool, search f
 	for {
 		st.noteLogins()
 		changed := st.Sessions.Changed()
-		waits := st.Sessions.Waiting()
+		waits := st.waiting()
 		err := search()
 		if ctx.Err() != nil {
 			return err // members were not read
@@ -97,7 +97,7 @@ func (st *Storage) waitTarget(ctx context.Context, changed <-chan struct{}, reas
 		late = time.After(left)
 		limit = fmt.Sprintf(" for %d s (%d s left), then it is activated without them", seconds(degradedWait), seconds(left))
 	}
-	for _, i := range st.Sessions.Waiting() {
+	for _, i := range st.waiting() {
 		st.Log.Warnf("%v: waiting for target %s%s", reason, st.Sessions.List()[i].Target, limit)
 	}
 	if limit := st.Plan.Policy.Timeout.V; limit > 0 {
@@ -120,7 +120,7 @@ func (st *Storage) findRootNow(ctx context.Context, p *rootSearch) error {
 	root := st.Spec.Root
 	if !root.Device.Given() {
 		limit := time.Duration(0)
-		if len(st.Sessions.Waiting()) > 0 {
+		if len(st.waiting()) > 0 {
 			limit = rootWait // of two inits the one on a first LUN is used
 		}
 		return st.searchRoot(ctx, p, st.holding(ctx), limit)
@@ -142,7 +142,7 @@ func (st *Storage) findRootNow(ctx context.Context, p *rootSearch) error {
 func (st *Storage) searchRoot(ctx context.Context, p *rootSearch, f finder, limit time.Duration) error {
 	err := p.try(ctx, f.all)
 	first := time.Duration(0)
-	if f.others || len(st.Sessions.Waiting()) > 0 {
+	if f.others || len(st.waiting()) > 0 {
 		first = min(limit, rootWait)
 	}
 	if absent(err) && first > 0 {

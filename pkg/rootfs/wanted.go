@@ -14,7 +14,7 @@ import (
 // wantsFor returns which arrays and volumes a name of a device may stand for: itself, or one with
 // such a superblock. Other names are of disks and partitions.
 func (st *Storage) wantsFor(want bootspec.Device) wants {
-	w := wants{arrays: arrays.Filter{Allow: st.Spec.Root.MD, Complete: len(st.Sessions.Waiting()) == 0}, volumes: volumes.Filter{Allow: st.Spec.Root.LVM}}
+	w := wants{arrays: arrays.Filter{Allow: st.Spec.Root.MD, Complete: len(st.waiting()) == 0}, volumes: volumes.Filter{Allow: st.Spec.Root.LVM}}
 	switch want.By {
 	case bootspec.ByNode, bootspec.ByNumber, bootspec.ByID, bootspec.ByMap, bootspec.ByOnlyMap:
 		w.disk = true
