@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/iscsiroot/iscsiroot/pkg/dm"
 	"github.com/iscsiroot/iscsiroot/pkg/dm/table"
 	"github.com/iscsiroot/iscsiroot/pkg/multipath"
@@ -109,8 +111,8 @@ func (m *Maps) Message(name, text string) error {
 	return err
 }
 
-// Remove removes a map. I/O that waits for a path fails, so that what reads the map ends.
-// unix.EBUSY: it is in use, and stays as it was.
+// Remove removes a map. I/O that still waits for a path fails. unix.EBUSY: it is in use, and stays
+// as it was, with the I/O that waits.
 func (m *Maps) Remove(name string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -122,6 +124,9 @@ func (m *Maps) Remove(name string) error {
 	now, err := m.state(c, name)
 	if err != nil {
 		return fmt.Errorf("remove multipath map %s: %w", name, err)
+	}
+	if now.open { // before I/O of a mounted file system fails, which would wait
+		return unix.EBUSY
 	}
 	if _, err = c.Message(name, 0, "fail_if_no_path"); err == nil {
 		err = c.Remove(name, 0)

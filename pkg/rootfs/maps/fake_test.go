@@ -29,6 +29,7 @@ type fakeMapper struct {
 	devices map[string]*device
 	log     []string // commands that change something
 	busy    string   // a device that is in use
+	open    int      // how often devices are open, as Info has it
 	refuse  error    // of an activation
 }
 
@@ -138,6 +139,7 @@ func (f *fakeMapper) Info(name string) (dm.Info, error) {
 	if err != nil {
 		return dm.Info{}, err
 	}
+	d.info.Open = f.open
 	return d.info, nil
 }
 

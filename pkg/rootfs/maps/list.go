@@ -23,6 +23,7 @@ type Map struct {
 	Paths    []Path // group by group
 
 	table table.Table
+	open  bool // a file system, a program or another device uses it
 }
 
 // Path is a path of a map as it is now.
@@ -82,7 +83,7 @@ func (m *Maps) state(c Mapper, name string) (Map, error) {
 	if !ok || part > 0 || !info.Active {
 		return Map{}, errNoMap
 	}
-	mp := Map{Name: name, ID: id, Number: info.Number, ReadOnly: info.ReadOnly}
+	mp := Map{Name: name, ID: id, Number: info.Number, ReadOnly: info.ReadOnly, open: info.Open > 0}
 	if mp.table, err = c.Table(name); err != nil {
 		return Map{}, err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -163,11 +164,16 @@ func TestReadOnly(t *testing.T) {
 	}
 }
 
-// What reads a map ends before it is removed. One in use queues again.
+// The I/O of a map in use does not fail by an attempt to remove it. One that is opened meanwhile
+// queues again.
 func TestRemove(t *testing.T) {
 	m, f := newMaps(t)
 	made(t, m, "sda")
-	f.busy = wwid
+	f.busy, f.open = wwid, 1
+	if err := m.Remove(wwid); !errors.Is(err, unix.EBUSY) || slices.Contains(f.log, "fail_if_no_path") {
+		t.Error(err, f.log)
+	}
+	f.open = 0
 	if err := m.Remove(wwid); !errors.Is(err, unix.EBUSY) || !multipathOf(f.devices[wwid].table).Queue {
 		t.Error(err)
 	}
