@@ -94,8 +94,9 @@ func (st *Storage) use(ctx context.Context, found []sessionLUN) []*blockdev.Devi
 	}
 	for _, u := range found {
 		p, err := st.readPath(ctx, u)
-		if err != nil { // it is being removed
-			p = multipath.Path{Disk: u.Disk, LUN: u.Number}
+		if err != nil { // it is being removed: newDisks finds it if it comes back
+			st.Log.Debugf("%s is not used: %v", u.Disk, err)
+			continue
 		}
 		st.places = append(st.places, &place{Path: p, session: u.session, lun: u.LUN})
 		if isPath(st.Spec.Targets[u.session]) {
@@ -187,7 +188,11 @@ func (st *Storage) makeMap(ctx context.Context, g multipath.Map, all []*place, k
 	}
 	if g.ID == "" || g.Size == 0 {
 		if known == nil {
-			st.warnPaths(fmt.Sprintf("lun %v of %s has no WWID of its own: using %s without multipath", iscsi.KernelLUN(all[0].LUN), all[0].Target, other.Name), all[0].Disk)
+			lacks := "no WWID of its own"
+			if g.ID != "" {
+				lacks = "a size of 0"
+			}
+			st.warnPaths(fmt.Sprintf("lun %v of %s has %s: using %s without multipath", iscsi.KernelLUN(all[0].LUN), all[0].Target, lacks, other.Name), all[0].Disk)
 			st.useAsDisk(all[0])
 		}
 		return other

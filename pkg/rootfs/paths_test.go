@@ -189,7 +189,7 @@ func TestPathsAreMapped(t *testing.T) {
 // Where no map can be made one of the disks is used, and the other is in no list.
 func TestPathsWithoutMap(t *testing.T) {
 	st, k, found := twoPaths(t, true)
-	k.refuse = pathID
+	k.refuse, k.lacks = pathID, "dm_multipath"
 	st.disks = st.use(t.Context(), found)
 	if got := names(st.disks); got != "sda" || !st.known(found[1].LUN) {
 		t.Errorf("the disks are %s", got)
@@ -203,6 +203,30 @@ func TestPathsWithoutMap(t *testing.T) {
 	st.disks = append(st.disks, st.use(t.Context(), found[:0])...)
 	if got, err := k.find(st); err != nil || len(got) != 1 || got[0].On("sdb") {
 		t.Errorf("root is %v, %v", got, err)
+	}
+}
+
+// A disk whose facts cannot be read is being removed: it is in no list, and is new if it comes
+// back.
+func TestPathsOfRemovedDisk(t *testing.T) {
+	st, k, found := twoPaths(t, true)
+	if err := os.RemoveAll(filepath.Join(k.paths.sys, "class/block/sda")); err != nil {
+		t.Fatal(err)
+	}
+	if got := names(st.use(t.Context(), found)); got != "dm-0" || st.known(found[0].LUN) {
+		t.Errorf("the disks are %s, of %v", got, st.places)
+	}
+}
+
+// The log has why a LUN gets no map.
+func TestPathsOfNoSize(t *testing.T) {
+	st, k, found := twoPaths(t, true)
+	writeFiles(t, map[string]string{filepath.Join(k.paths.sys, "class/block/sda/size"): "0\n"})
+	if got := names(st.use(t.Context(), found[:1])); got != "sda" {
+		t.Errorf("the disks are %s", got)
+	}
+	if log := strings.Join(st.Log.(*steptest.Recorder).Lines(), "\n"); !strings.Contains(log, "lun 1 of iqn.x:0 has a size of 0: using sda without multipath") {
+		t.Error(log)
 	}
 }
 

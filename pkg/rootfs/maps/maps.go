@@ -66,11 +66,14 @@ func (m *Maps) Make(ctx context.Context, mp multipath.Map) (*blockdev.Device, er
 	defer m.mu.Unlock()
 	missing := m.loadModules(ctx)
 	n, err := m.make(ctx, mp)
-	if err != nil && missing != nil {
-		err = missing
+	switch {
+	case err != nil && missing != nil:
+		err = &hinted{missing, "build the image with --storage multipath"}
+	case errors.Is(err, unix.EBUSY):
+		err = &hinted{err, "a disk is in use: reboot while all its targets can be reached"}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("multipath map %s: %w", mp.Name(), &hinted{err})
+		return nil, fmt.Errorf("multipath map %s: %w", mp.Name(), err)
 	}
 	d, err := m.deviceOf(n)
 	if err == nil {
@@ -154,10 +157,13 @@ func (m *Maps) blocking(ctx context.Context, what string) (end func()) {
 }
 
 // hinted is an error with what a person can do about it, see sequence.Hint.
-type hinted struct{ error }
+type hinted struct {
+	error
+	hint string
+}
 
 // Unwrap returns the cause.
 func (e *hinted) Unwrap() error { return e.error }
 
 // Hint returns the advice.
-func (*hinted) Hint() string { return "build the image with --storage multipath" }
+func (e *hinted) Hint() string { return e.hint }

@@ -92,13 +92,18 @@ func paths(mp Map) string {
 	return strings.Join(out, " ")
 }
 
-// A map that cannot be made: the cause is the module that is missing, if one is.
+// A map that cannot be made: the cause is the module that is missing, if one is, and the advice is
+// that of the cause.
 func TestMakeFails(t *testing.T) {
 	m, f := newMaps(t)
 	f.refuse = unix.EINVAL
 	mp := multipath.Map{ID: wwid}.With(path(t, m, "sda"))
-	if _, err := m.Make(t.Context(), mp); !errors.Is(err, unix.EINVAL) {
-		t.Error(err)
+	if _, err := m.Make(t.Context(), mp); !errors.Is(err, unix.EINVAL) || sequence.Hint(err) != "" {
+		t.Error(err, sequence.Hint(err))
+	}
+	f.refuse = unix.EBUSY
+	if _, err := m.Make(t.Context(), mp); !errors.Is(err, unix.EBUSY) || !strings.HasPrefix(sequence.Hint(err), "a disk is in use") {
+		t.Error(err, sequence.Hint(err))
 	}
 	lacks := errors.New("no module dm_multipath")
 	m.Load = func(_ context.Context, module string) error {
