@@ -33,6 +33,7 @@ type fakeSessions struct {
 	states  []state // of the first of them; the others are up
 	changed chan struct{}
 	asDisk  []int // those that got the timers of a disk
+	asPath  []int // those that have the timers of a path
 }
 
 func (f *fakeSessions) state(i int) state {
@@ -42,15 +43,18 @@ func (f *fakeSessions) state(i int) state {
 	return up
 }
 
-func (f *fakeSessions) List() []*session.Session                  { return f.list }
-func (f *fakeSessions) Names() string                             { return "" }
-func (f *fakeSessions) Up(i int) bool                             { return f.state(i) == up }
-func (f *fakeSessions) Pending(i int) bool                        { return f.state(i) == pending }
-func (f *fakeSessions) Lost(i int) bool                           { return f.state(i) == lost }
-func (f *fakeSessions) Waiting() []int                            { return slices.Clone(f.waiting) }
-func (f *fakeSessions) Changed() <-chan struct{}                  { return f.changed }
-func (f *fakeSessions) Later(int, func(context.Context))          {}
-func (f *fakeSessions) UseAsPath(int) error                       { return nil }
+func (f *fakeSessions) List() []*session.Session         { return f.list }
+func (f *fakeSessions) Names() string                    { return "" }
+func (f *fakeSessions) Up(i int) bool                    { return f.state(i) == up }
+func (f *fakeSessions) Pending(i int) bool               { return f.state(i) == pending }
+func (f *fakeSessions) Lost(i int) bool                  { return f.state(i) == lost }
+func (f *fakeSessions) Waiting() []int                   { return slices.Clone(f.waiting) }
+func (f *fakeSessions) Changed() <-chan struct{}         { return f.changed }
+func (f *fakeSessions) Later(int, func(context.Context)) {}
+func (f *fakeSessions) UseAsPath(i int) error            { f.asPath = append(f.asPath, i); return nil }
+
+func (f *fakeSessions) IsPath(i int) bool { return slices.Contains(f.asPath, i) }
+
 func (f *fakeSessions) UseAsDisk(i int) error                     { f.asDisk = append(f.asDisk, i); return nil }
 func (f *fakeSessions) Down() string                              { return "" }
 func (f *fakeSessions) WaitDown(ctx context.Context, _ int) error { <-ctx.Done(); return ctx.Err() }

@@ -165,7 +165,7 @@ func (st *Storage) join(ctx context.Context, g multipath.Map) *blockdev.Device {
 	switch {
 	case unit != nil && unit.Kind == blockdev.KindMultipath:
 		st.addPaths(ctx, unit, fresh)
-	case len(all) > 1 || isPath(st.Spec.Targets[fresh[0].session]):
+	case len(all) > 1 || isPath(st.Spec.Targets[fresh[0].session]) || st.Sessions.IsPath(fresh[0].session):
 		unit = st.makeMap(ctx, g, all, unit)
 	default:
 		unit = newDisk(fresh[0].lun)
@@ -197,8 +197,8 @@ func (st *Storage) makeMap(ctx context.Context, g multipath.Map, all []*place, k
 		}
 		return other
 	}
-	var err error
-	if known != nil {
+	err := st.mapOthers(ctx, all)
+	if err == nil && known != nil {
 		err = st.active.Deactivate(ctx, known.Name)
 	}
 	var d *blockdev.Device
@@ -227,7 +227,11 @@ func (st *Storage) makeMap(ctx context.Context, g multipath.Map, all []*place, k
 // addPaths adds disks to a map.
 func (st *Storage) addPaths(ctx context.Context, unit *blockdev.Device, fresh []*place) {
 	for _, p := range fresh {
-		if err := st.mapper().Join(ctx, unit.Map, p.Path); err != nil {
+		err := st.mapOthers(ctx, []*place{p})
+		if err == nil {
+			err = st.mapper().Join(ctx, unit.Map, p.Path)
+		}
+		if err != nil {
 			st.Log.Warnf("%s is not joined: %v", p.Disk, err)
 			continue
 		}
@@ -236,21 +240,6 @@ func (st *Storage) addPaths(ctx context.Context, unit *blockdev.Device, fresh []
 	}
 	if d, err := blockdev.Read(st.mapper().Sys, unit.Name); err == nil {
 		*unit = *d
-	}
-}
-
-// useAsPath sets the timers of a session whose disk has become a path: its I/O is to fail
-// immediately, and goes to another path.
-func (st *Storage) useAsPath(p *place) {
-	if err := st.Sessions.UseAsPath(p.session); err != nil {
-		st.Log.Warnf("session %d: timers of a path: %v", st.Sessions.List()[p.session].SID, err)
-	}
-}
-
-// useAsDisk sets the timers of a session whose disk is used without a map: its I/O is to wait.
-func (st *Storage) useAsDisk(p *place) {
-	if err := st.Sessions.UseAsDisk(p.session); err != nil {
-		st.Log.Warnf("session %d: timers of a disk: %v", st.Sessions.List()[p.session].SID, err)
 	}
 }
 

@@ -42,6 +42,8 @@ type Sessions interface {
 	WaitDown(ctx context.Context, i int) error
 	// UseAsPath gives a session the timers of a path of a multipath map.
 	UseAsPath(i int) error
+	// IsPath reports whether a session has those timers.
+	IsPath(i int) bool
 	// UseAsDisk gives a session that was to have paths the timers of a single disk.
 	UseAsDisk(i int) error
 	// RepeatIfLost does work that sends commands to the target, and repeats it while the

@@ -39,6 +39,9 @@ func (ss *Sessions) UseAsPath(i int) error {
 	return ss.list[i].UseAsPath()
 }
 
+// IsPath reports whether a session has the timers of a path.
+func (ss *Sessions) IsPath(i int) bool { return ss.list[i].IsPath() }
+
 // UseAsDisk gives a session that was to have paths the timers of a single disk.
 func (ss *Sessions) UseAsDisk(i int) error { return ss.list[i].UseAsDisk() }
 
