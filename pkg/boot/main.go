@@ -89,7 +89,7 @@ func (m *Machine) debugMachine() debug.Machine {
 		Progress: m.progress,
 		Plan:     &m.Plan,
 		Params:   &m.params,
-		Parse:    parse,
+		Parse:    m.parse,
 		Modules:  m.drivers.Changed,
 		Refuse:   m.sessions.Refuse,
 		Prepare:  m.prepare,
@@ -97,6 +97,13 @@ func (m *Machine) debugMachine() debug.Machine {
 		Power:    m.power,
 		PowerNow: m.powerNow,
 	}
+}
+
+// parse makes a plan that this image can do.
+func (m *Machine) parse(line cmdline.Line) (bootspec.Plan, error) {
+	plan, err := parse(line)
+	m.drivers.WithoutMaps(&plan)
+	return plan, err
 }
 
 // run runs the steps. It returns when one failed permanently.

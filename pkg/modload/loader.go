@@ -92,6 +92,12 @@ func (l *Loader) Load(ctx context.Context, name string) error {
 	return nil
 }
 
+// Has reports whether the tree or the kernel has what a name or an alias stands for.
+func (l *Loader) Has(name string) bool {
+	_, ok := l.idx.Resolve(name)
+	return ok || l.kernel.has(normalise(name))
+}
+
 // missing returns the error for a name that neither the tree nor the kernel has.
 func (l *Loader) missing(name string) error {
 	e := &MissingError{Name: name, Release: l.opts.Release, Dir: l.dir}

@@ -9,7 +9,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -61,6 +60,7 @@ func (d *Drivers) Open(ctx context.Context) error {
 	if len(d.index.Modules()) == 0 {
 		d.Log.Warnf("the image holds no modules for kernel %s: all drivers must be built in", d.release)
 	}
+	d.WithoutMaps(d.Plan)
 	d.loadListed(ctx, d.Plan.Modules.Pre)
 	return nil
 }
@@ -161,12 +161,12 @@ func (d *Drivers) LoadISCSI(ctx context.Context) error {
 // to be the same LUN, and load their modules themselves. What cannot be loaded is reported where a
 // map is made.
 func (d *Drivers) loadPaths(ctx context.Context) {
-	on, sessions := d.Plan.Multipath.On, d.Plan.Sessions()
-	if on.Given() && !on.V || !on.V && len(sessions) < 2 {
+	on := d.Plan.Multipath.On
+	if on.Given() && !on.V || !on.V && len(d.Plan.Sessions()) < 2 {
 		return
 	}
 	names := []string{"scsi_dh_alua"}
-	if on.V || slices.ContainsFunc(sessions, func(t bootspec.Target) bool { return t.Multipath.V }) {
+	if asksForPaths(d.Plan) {
 		names = append(names, "dm_mod", "dm_multipath", "dm_service_time")
 	}
 	for _, name := range names {
