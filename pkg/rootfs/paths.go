@@ -292,18 +292,17 @@ func (st *Storage) removeMapOf(u blockdev.LUN) error {
 	return err
 }
 
-// RemoveMaps removes the maps before the sessions of their paths end, and the partitions on them.
+// RemoveMaps removes the maps before the sessions of their paths end, those also of an earlier
+// search, and the partitions on them. I/O on one that stays fails from then on, because it has no
+// path.
 func (st *Storage) RemoveMaps(ctx context.Context) {
-	for _, d := range st.allDisks() {
-		if d.Kind != blockdev.KindMultipath {
-			continue
-		}
+	for _, d := range st.mapper().Made() {
 		err := st.active.Deactivate(ctx, d.Name)
 		if err == nil {
 			err = st.mapper().Remove(d.Map)
 		}
 		if err != nil {
-			st.Log.Warnf("multipath map %s: %v", d.Map, err)
+			st.Log.Warnf("multipath map %s: %v", d.Map, errors.Join(err, st.mapper().Message(d.Map, "fail_if_no_path")))
 		}
 	}
 }

@@ -23,6 +23,7 @@ import (
 type pathKernel struct {
 	*fakeKernel
 	next table.Table
+	said []string // messages to maps
 }
 
 func (k *pathKernel) Activate(name, uuid string, t table.Table, u dm.Udev, o dm.Option) (dm.Info, error) {
@@ -74,7 +75,10 @@ func (k *pathKernel) Exchange(changes []dm.Change) error {
 
 func (k *pathKernel) List() ([]dm.Entry, error) { return nil, nil }
 
-func (k *pathKernel) Message(string, uint64, string) (string, error) { return "", nil }
+func (k *pathKernel) Message(_ string, _ uint64, text string) (string, error) {
+	k.said = append(k.said, text)
+	return "", nil
+}
 
 func (k *pathKernel) Table(name string) (table.Table, error) {
 	var out table.Table
@@ -298,15 +302,23 @@ func TestWaitingOfPaths(t *testing.T) {
 	}
 }
 
-// The maps are removed before their sessions end, with what stands on them.
+// The maps are removed before their sessions end, with what stands on them, those also that an
+// earlier search has made. I/O on one in use does not wait for ever.
 func TestRemoveMaps(t *testing.T) {
 	st, k, found := twoPaths(t, true)
 	st.disks = st.use(t.Context(), found)
 	if _, err := k.find(st); err != nil {
 		t.Fatal(err)
 	}
+	st.disks, st.places = nil, nil // another search has found nothing
+	k.busy = pathID
 	st.RemoveMaps(t.Context())
-	if got := k.names(); got != "" {
+	if got := k.names(); got != pathID || k.said[len(k.said)-1] != "fail_if_no_path" {
+		t.Errorf("what stays is %s, %q", got, k.said)
+	}
+	k.busy = ""
+	st.RemoveMaps(t.Context())
+	if got := k.names(); got != "" || len(st.Maps().Made()) > 0 {
 		t.Errorf("what stays is %s", got)
 	}
 }

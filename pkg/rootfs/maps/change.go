@@ -136,6 +136,7 @@ func (m *Maps) Remove(name string) error {
 		return errors.Join(err, qerr)
 	}
 	if err == nil {
+		m.forget(name)
 		_ = os.Remove(filepath.Join(m.Dev, "mapper", name))
 	}
 	return err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -31,14 +32,38 @@ type Maps struct {
 	// nil: nothing is.
 	Blocking func(ctx context.Context, what string) (end func())
 
-	mu    sync.Mutex        // guards changes of maps
-	parts map[string]string // the partitions that were made, by the kernel's name: those of their maps
+	mu sync.Mutex // guards changes of maps
+
+	known sync.Mutex         // guards the rest; it is never held during a system call
+	made  []*blockdev.Device // the maps that were made and not removed
+	parts map[string]string  // the partitions that were made, by the kernel's name: those of their maps
+}
+
+// Made returns the maps that were made and not removed, in that order, as they were made.
+func (m *Maps) Made() []*blockdev.Device {
+	m.known.Lock()
+	defer m.known.Unlock()
+	return slices.Clone(m.made)
+}
+
+// note notes that a map was made.
+func (m *Maps) note(d *blockdev.Device) {
+	m.known.Lock()
+	defer m.known.Unlock()
+	m.made = append(slices.DeleteFunc(m.made, func(have *blockdev.Device) bool { return have.Map == d.Map }), d)
+}
+
+// forget forgets a map that was removed.
+func (m *Maps) forget(name string) {
+	m.known.Lock()
+	defer m.known.Unlock()
+	m.made = slices.DeleteFunc(m.made, func(d *blockdev.Device) bool { return d.Map == name })
 }
 
 // WholeOf returns the kernel's name of the map of a partition that was made; "": there is none.
 func (m *Maps) WholeOf(partition string) string {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	m.known.Lock()
+	defer m.known.Unlock()
 	return m.parts[partition]
 }
 
@@ -77,6 +102,7 @@ func (m *Maps) Make(ctx context.Context, mp multipath.Map) (*blockdev.Device, er
 	}
 	d, err := m.deviceOf(n)
 	if err == nil {
+		m.note(d)
 		err = m.link(d)
 	}
 	if err != nil {

@@ -130,14 +130,21 @@ func (m *Maps) makePartitions(ctx context.Context, whole *blockdev.Device, list 
 		if err != nil {
 			return nil, err
 		}
-		if m.parts == nil {
-			m.parts = map[string]string{}
-		}
-		m.parts[d.Name] = whole.Name
+		m.notePart(d.Name, whole.Name)
 		d.Kind, d.Partition, d.Parents = blockdev.KindPartition, part, []*blockdev.Device{whole}
 		out = append(out, d)
 	}
 	return out, nil
+}
+
+// notePart notes of which map a partition is, by the kernel's names.
+func (m *Maps) notePart(part, whole string) {
+	m.known.Lock()
+	defer m.known.Unlock()
+	if m.parts == nil {
+		m.parts = map[string]string{}
+	}
+	m.parts[part] = whole
 }
 
 // makePartition makes a partition, or takes the one that an earlier search has made. One with
