@@ -15,9 +15,13 @@ import (
 // Reopen returns a session that another process has made and logged in. Nothing is sent to the
 // kernel.
 func Reopen(t *kernel.Transport, st State) *Session {
+	adopt := t.Adopt
+	if st.Portal.IsValid() { // it was logged in
+		adopt = t.AdoptBound
+	}
 	s := &Session{
 		Record:        st.Record,
-		kernel:        t.Adopt(st.SID, st.HostNo),
+		kernel:        adopt(st.SID, st.HostNo),
 		resolver:      net.DefaultResolver,
 		group:         st.Group,
 		chap:          st.CHAP,

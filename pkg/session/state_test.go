@@ -2,6 +2,7 @@ package session
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi/iscsitest"
@@ -150,6 +152,45 @@ func TestReopen(t *testing.T) {
 		if got := login[0].ISID; got != first.ISID || len(login) != 2 {
 			t.Errorf("login %d: ISID %x, %d requests", i, got, len(login))
 		}
+	}
+}
+
+// Another process stops the connection of the first, once, and sets its timers, which a connection
+// that is stopped refuses. A session that was never logged in has none.
+func TestReopenedConnection(t *testing.T) {
+	tg := startTarget(t, welcome)
+	k := kerneltest.New()
+	stopped := false
+	k.Refuse = func(r kerneltest.Request) unix.Errno {
+		if r.Type == kerneltest.SetParam && stopped {
+			return unix.ENOTCONN
+		}
+		return 0
+	}
+	tr := k.Transport()
+	t.Cleanup(func() { k.Close(); _ = tr.Close() })
+	first := startSession(t, tr, Config{Initiator: initiator, Target: specOf(tg.portal)})
+	if _, err := first.Login(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	before := len(k.Requests())
+	s := Reopen(tr, first.State())
+	for range 2 {
+		if err := errors.Join(s.SetTimers(t.Context()), s.Stop(t.Context())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stopped = true
+	if err := Reopen(tr, first.State()).SetTimers(t.Context()); err != nil {
+		t.Errorf("timers of a connection that is stopped: %v", err)
+	}
+	never := first.State()
+	never.Portal = netip.AddrPort{}
+	if err := Reopen(tr, never).Stop(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if got, want := steps(k.Requests()[before:]), []string{"set 30 30", "set 31 15", "stop 3", "set 30 30"}; !slices.Equal(got, want) {
+		t.Errorf("requests %q, want %q", got, want)
 	}
 }
 

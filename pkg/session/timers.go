@@ -177,7 +177,12 @@ func (s *Session) SetTimers(ctx context.Context) error {
 	if !s.kernel.Bound() {
 		return nil
 	}
-	return s.kernel.Set(ctx, s.pingSettings())
+	// A connection that another process has stopped refuses them (drivers/scsi/
+	// scsi_transport_iscsi.c: iscsi_if_set_param).
+	if err := s.kernel.Set(ctx, s.pingSettings()); !errors.Is(err, unix.ENOTCONN) {
+		return err
+	}
+	return nil
 }
 
 // SilentFor returns for how long the target had been silent when a ping timed out

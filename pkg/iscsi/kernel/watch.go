@@ -98,6 +98,14 @@ func (t *Transport) Adopt(sid, hostNo uint32) *Session {
 	return &Session{t: t, SID: sid, HostNo: hostNo}
 }
 
+// AdoptBound is Adopt for a session that the other process has bound: until Stop it counts as one
+// with a connection.
+func (t *Transport) AdoptBound(sid, hostNo uint32) *Session {
+	s := t.Adopt(sid, hostNo)
+	s.bound.Store(true)
+	return s
+}
+
 // Migrate returns a session of another transport, which was closed, as a session of this transport.
 func (t *Transport) Migrate(s *Session) *Session {
 	n := &Session{t: t, SID: s.SID, HostNo: s.HostNo, CID: s.CID, destroyed: s.destroyed}
