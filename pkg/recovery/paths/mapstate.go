@@ -17,6 +17,7 @@ type mapState struct {
 	down    bool                  // no path works
 	since   time.Duration         // since when, if down
 	failing bool                  // the Keeper has switched the queue off
+	told    bool                  // that something else has was logged
 	retryAt time.Duration         // before that no change is tried
 	pause   time.Duration         // the last pause after a change that failed
 }
@@ -161,16 +162,18 @@ func (k *Keeper) failBack(mp *maps.Map) {
 }
 
 // checkQueue switches the queue of a map off when no path has worked for too long, and on again
-// with the first one.
+// with the first one. While a path works it is on: multipathd switches it off when it ends or finds
+// no settings for the hardware (multipathd/main.c: cleanup_maps; libmultipath/structs_vec.c:
+// set_no_path_retry), and a change of the table may have read it before it was switched on.
 func (k *Keeper) checkQueue(mp *maps.Map, m *mapState, sessions []Session) time.Duration {
 	m.failing = m.failing && !mp.Queue
 	if working(mp) > 0 {
-		if m.failing {
+		if !mp.Queue {
 			err := k.cfg.Maps.Message(mp.Name, "queue_if_no_path")
 			if k.warn(mp.Name, err); err != nil {
 				return recheck
 			}
-			k.cfg.Log.Infof("map %s: I/O waits again while no path is left", mp.Name)
+			k.logQueue(mp, m)
 		}
 		m.down, m.failing = false, false
 		return recovery.SurveyEvery
@@ -206,6 +209,17 @@ func (k *Keeper) checkQueue(mp *maps.Map, m *mapState, sessions []Session) time.
 	m.failing = true
 	k.cfg.Log.Errorf("map %s: no path for %.0f s: %s", mp.Name, down.Seconds(), why)
 	return recovery.SurveyEvery
+}
+
+// logQueue logs that the queue of a map is on again, once where the Keeper has not switched it off.
+func (k *Keeper) logQueue(mp *maps.Map, m *mapState) {
+	switch {
+	case m.failing:
+		k.cfg.Log.Infof("map %s: I/O waits again while no path is left", mp.Name)
+	case !m.told:
+		m.told = true
+		k.cfg.Log.Warnf("map %s: its I/O did not wait for a path, maybe by multipathd: I/O waits again while no path is left", mp.Name)
+	}
 }
 
 // queueLimit is for how long a map holds I/O back; negative: no limit.

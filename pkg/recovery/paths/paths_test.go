@@ -108,22 +108,32 @@ func TestQueue(t *testing.T) {
 	}, "", "")
 }
 
-// A queue that another program has switched off stays off, and one without a limit on.
+// A queue without a limit stays on.
+func TestQueueWithoutLimit(t *testing.T) {
+	keeping(t, nil, func(r *rig) {
+		r.states(func() { r.sessions[0].queue = session.Never })
+		r.down(1)
+		time.Sleep(time.Hour)
+		r.down()
+		r.expect("fail_path 8:0", "reinstate_path 8:0")
+	}, "")
+}
+
+// A queue that another program has switched off is switched on while a path works, which is logged
+// once.
 func TestQueueOfOthers(t *testing.T) {
-	for name, change := range map[string]func(r *rig){
-		"off":      func(r *rig) { r.m.Queue = false },
-		"no limit": func(r *rig) { r.sessions[0].queue = session.Never },
-	} {
-		t.Run(name, func(t *testing.T) {
-			keeping(t, nil, func(r *rig) {
-				r.states(func() { change(r) })
-				r.down(1)
-				time.Sleep(time.Hour)
-				r.down()
-				r.expect("fail_path 8:0", "reinstate_path 8:0")
-			}, "")
-		})
-	}
+	keeping(t, nil, func(r *rig) {
+		for range 2 {
+			r.states(func() { r.m.Queue = false })
+			r.expect("queue_if_no_path")
+		}
+		r.logs("warning: map 36001405abc: its I/O did not wait for a path, maybe by multipathd: I/O waits again while no path is left")
+		r.states(func() { r.sessions[0].up, r.m.Queue, r.m.Paths[0].Failed = false, false, true })
+		time.Sleep(time.Hour)
+		r.expect()
+		r.down()
+		r.expect("reinstate_path 8:0", "queue_if_no_path")
+	}, "")
 }
 
 // If an array works without the map its I/O fails earlier, so that the array drops the member.
