@@ -195,7 +195,10 @@ func (k *Keeper) check() time.Duration {
 		return recheck
 	}
 	all = slices.DeleteFunc(all, func(m maps.Map) bool {
-		return !slices.ContainsFunc(m.Paths, func(p maps.Path) bool { return find(sessions, p.Session) != nil })
+		return !slices.ContainsFunc(m.Paths, func(p maps.Path) bool { // another program's, as multipathd's
+			s := find(sessions, p.Session)
+			return s != nil && s.Queue() != 0
+		})
 	})
 	next := recovery.SurveyEvery
 	for i := range all {

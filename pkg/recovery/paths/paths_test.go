@@ -136,6 +136,19 @@ func TestQueueOfOthers(t *testing.T) {
 	}, "")
 }
 
+// A map that another program has made of disks that are no paths is left to it.
+func TestMapOfOthers(t *testing.T) {
+	keeping(t, nil, func(r *rig) {
+		r.addSession("iqn.b:x", 0)
+		r.states(func() { r.m.Paths[0].Session, r.m.Queue = 2, false })
+		r.states(func() { r.m.Queue, r.m.Paths[0].Failed = true, true })
+		r.down(2)
+		time.Sleep(time.Hour)
+		r.expect()
+		r.logs()
+	}, "")
+}
+
 // If an array works without the map its I/O fails earlier, so that the array drops the member.
 func TestMapOfMirror(t *testing.T) {
 	keeping(t, func(c *Config) { c.MirrorTimeout = 10 * time.Second }, func(r *rig) {
