@@ -40,6 +40,8 @@ type rig struct {
 	stuck     chan struct{} // not nil: a change of the table waits for it
 	lists     int
 	changeErr error // of the next change
+	listErr   error // beside the map, or in its place
+	hidden    bool  // the map is not listed
 	covered   bool
 }
 
@@ -216,7 +218,10 @@ func (r *rig) List() ([]maps.Map, error) {
 	r.lists++
 	one := r.m
 	one.Paths, one.Groups = slices.Clone(one.Paths), slices.Clone(one.Groups)
-	return []maps.Map{one}, nil
+	if r.hidden {
+		return nil, r.listErr
+	}
+	return []maps.Map{one}, r.listErr
 }
 
 func (r *rig) Read(u blockdev.LUN, target string) (multipath.Path, error) {

@@ -190,10 +190,8 @@ func (k *Keeper) check() time.Duration {
 	if !slices.ContainsFunc(sessions, func(s Session) bool { return s.Queue() != 0 }) {
 		return recovery.SurveyEvery // without a path there is no map, and maybe no device-mapper
 	}
-	all, err := k.cfg.Maps.List()
-	if k.warn("list", err); err != nil {
-		return recheck
-	}
+	all, err := k.cfg.Maps.List() // with an error those that could be read
+	k.warn("list", err)
 	all = slices.DeleteFunc(all, func(m maps.Map) bool {
 		return !slices.ContainsFunc(m.Paths, func(p maps.Path) bool { // another program's, as multipathd's
 			s := find(sessions, p.Session)
@@ -201,11 +199,14 @@ func (k *Keeper) check() time.Duration {
 		})
 	})
 	next := recovery.SurveyEvery
+	if err != nil {
+		next = recheck
+	}
 	for i := range all {
 		next = min(next, k.checkMap(&all[i], sessions))
 	}
 	for name := range k.maps {
-		if !slices.ContainsFunc(all, func(m maps.Map) bool { return m.Name == name }) {
+		if err == nil && !slices.ContainsFunc(all, func(m maps.Map) bool { return m.Name == name }) {
 			delete(k.maps, name)
 		}
 	}

@@ -229,6 +229,23 @@ func TestGroups(t *testing.T) {
 	}, multipath.Optimized, multipath.NonOptimized)
 }
 
+// A map that cannot be read stops nothing of another one, and is not forgotten.
+func TestListFails(t *testing.T) {
+	keeping(t, nil, func(r *rig) {
+		r.states(func() { r.listErr = errors.New("list multipath maps: other: no table") })
+		r.logs("warning: multipath: list multipath maps: other: no table")
+		r.down(1)
+		r.expect("fail_path 8:0")
+		time.Sleep(50 * time.Second)
+		r.states(func() { r.hidden = true })
+		time.Sleep(5 * time.Second)
+		r.states(func() { r.hidden, r.listErr = false, nil })
+		r.expect()
+		time.Sleep(6 * time.Second)
+		r.expect("fail_if_no_path")
+	}, "")
+}
+
 // Without a session of a path device-mapper is not read.
 func TestWithoutPaths(t *testing.T) {
 	keeping(t, nil, func(r *rig) {

@@ -20,6 +20,7 @@ type device struct {
 	info          dm.Info
 	table, loaded table.Table
 	failed        map[string]bool // paths
+	damaged       error           // of its table
 }
 
 // fakeMapper is device-mapper with a sysfs in files.
@@ -202,6 +203,9 @@ func (f *fakeMapper) Table(name string) (table.Table, error) {
 	d, err := f.get(name)
 	if err != nil {
 		return nil, err
+	}
+	if d.damaged != nil {
+		return nil, d.damaged
 	}
 	var t table.Table
 	for _, l := range d.table {

@@ -1,6 +1,7 @@
 package maps
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -46,7 +47,8 @@ func (mp *Map) values() multipath.Map {
 	return multipath.Map{ID: mp.ID, Size: mp.Size}.Regroup(paths)
 }
 
-// List returns the multipath maps, those also that this package has not made.
+// List returns the multipath maps, those also that this package has not made. With an error it
+// returns those that could be read; it is the first one's.
 func (m *Maps) List() ([]Map, error) {
 	c, err := m.Open()
 	if err != nil {
@@ -58,17 +60,18 @@ func (m *Maps) List() ([]Map, error) {
 		return nil, fmt.Errorf("list multipath maps: %w", err)
 	}
 	var out []Map
+	var failed error
 	for _, e := range entries {
 		mp, err := m.state(c, e.Name)
 		switch {
 		case errors.Is(err, errNoMap), errors.Is(err, unix.ENXIO): // another device, or it is removed
 		case err != nil:
-			return nil, fmt.Errorf("list multipath maps: %w", err)
+			failed = cmp.Or(failed, fmt.Errorf("list multipath maps: %s: %w", e.Name, err))
 		default:
 			out = append(out, mp)
 		}
 	}
-	return out, nil
+	return out, failed
 }
 
 var errNoMap = errors.New("not a multipath map")

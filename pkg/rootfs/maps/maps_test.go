@@ -14,6 +14,7 @@ import (
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
 	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
+	"github.com/iscsiroot/iscsiroot/pkg/dm"
 	"github.com/iscsiroot/iscsiroot/pkg/multipath"
 )
 
@@ -76,6 +77,17 @@ func TestMake(t *testing.T) {
 	}
 	if got := strings.Join(f.log, ", "); got != "activate "+wwid+", exchange "+wwid {
 		t.Error(got)
+	}
+}
+
+// A map whose state cannot be read does not hide the others.
+func TestListDamaged(t *testing.T) {
+	m, f := newMaps(t)
+	made(t, m, "sda")
+	lost := errors.New("no table")
+	f.devices["bad"] = &device{info: dm.Info{UUID: "mpath-bad", Active: true}, damaged: lost}
+	if all, err := m.List(); len(all) != 1 || all[0].Name != wwid || !errors.Is(err, lost) || !strings.Contains(err.Error(), "bad: ") {
+		t.Errorf("%+v, %v", all, err)
 	}
 }
 
