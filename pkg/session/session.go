@@ -57,6 +57,7 @@ type Session struct {
 	offer         iscsi.Offer
 	times         times
 	timers        Timers   // as configured; mu guards it
+	asDisk        Timers   // timers before UseAsPath; mu guards it
 	nic           string   // see State.NIC
 	unscannedLUNs []uint64 // see State.UnscannedLUNs; it is replaced as a whole
 	formerSID     uint32   // see State.FormerSID

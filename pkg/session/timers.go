@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -116,18 +117,19 @@ func (s *Session) Queue() uint32 {
 func (s *Session) UseAsPath() error {
 	s.mu.Lock()
 	if s.timers.Queue == 0 {
+		s.asDisk = s.timers
 		s.timers, s.due = s.timers.asPath(), true
 	}
 	s.mu.Unlock()
 	return s.ApplyRecovery()
 }
 
-// UseAsDisk gives a session of a plan with paths the timers of a disk with one path: there is no
-// map of its disks.
+// UseAsDisk gives a session the timers of a disk with one path, those before UseAsPath if it was
+// called: there is no map of its disks.
 func (s *Session) UseAsDisk() error {
 	s.mu.Lock()
 	if s.timers.Queue != 0 {
-		s.timers, s.due = timersOf(s.config.Login.Timers, false), true
+		s.timers, s.due = cmp.Or(s.asDisk, timersOf(s.config.Login.Timers, false)), true
 	}
 	s.mu.Unlock()
 	return s.ApplyRecovery()

@@ -185,6 +185,12 @@ func TestUseAsPath(t *testing.T) {
 		if s.timers != tt.want || !s.IsPath() || s.Queue() != tt.want.Queue {
 			t.Errorf("%+v, want %+v", s.timers, tt.want)
 		}
+		if tt.was == tt.want {
+			continue
+		}
+		if err := s.UseAsDisk(); !errors.Is(err, fs.ErrNotExist) || s.timers != tt.was {
+			t.Errorf("as a disk again: %+v, want %+v, %v", s.timers, tt.was, err)
+		}
 	}
 }
 

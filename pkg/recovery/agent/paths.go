@@ -37,9 +37,11 @@ func (w *worker) pathSessions() []paths.Session {
 }
 
 // pathsChanged saves the state of the maps, and the timers of sessions whose disks have become
-// paths. A member of an array may be back with the map that it is on.
+// paths. A member of an array may be back with the map that it is on, and a disk that has joined is
+// to have the retries of a path.
 func (w *worker) pathsChanged() {
 	w.disksChanged()
+	w.disks.Wake()
 	w.repairs.Wake()
 }
 

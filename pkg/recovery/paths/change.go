@@ -2,6 +2,7 @@ package paths
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -117,7 +118,7 @@ func (k *Keeper) nextJoin(mp *maps.Map, all []maps.Map, sessions []Session) (cha
 			}
 			p, err := k.cfg.Maps.Read(u, s.String())
 			if err == nil && k.belongs(mp, p, sessions) {
-				return k.join(mp, p, s), true
+				return k.join(mp, p, s, sessions), true
 			}
 		}
 	}
@@ -146,19 +147,56 @@ func (k *Keeper) belongs(mp *maps.Map, p multipath.Path, sessions []Session) boo
 	})
 }
 
-// join makes a disk a path.
-func (k *Keeper) join(mp *maps.Map, p multipath.Path, s Session) change {
+// join makes a disk a path. A change of the table waits for what is in flight, which does not end
+// while a session that is down has the recovery time-out of a disk.
+func (k *Keeper) join(mp *maps.Map, p multipath.Path, s Session, sessions []Session) change {
 	text := fmt.Sprintf("path %s joined, %d paths", describe(maps.Path{Path: p, Session: s.ID()}, []Session{s}), len(mp.Paths)+1)
-	fresh := s.Queue() == 0
-	return change{name: mp.Name, text: text, do: func(ctx context.Context) error {
-		if err := k.cfg.Maps.Join(ctx, mp.Name, p); err != nil || !fresh {
-			return err
+	c := change{name: mp.Name, text: text}
+	all := []Session{s}
+	for _, have := range mp.Paths {
+		if one := find(sessions, have.Session); one != nil {
+			all = append(all, one)
 		}
-		if err := s.UseAsPath(); err != nil {
-			return err
+	}
+	if fresh := s.Queue() == 0; fresh {
+		c.do = func(ctx context.Context) error { return k.joinFresh(ctx, mp.Name, p, s, all) }
+		c.done = k.changed
+	} else {
+		c.do = func(ctx context.Context) error { return k.joinPath(ctx, mp.Name, p, all) }
+	}
+	return c
+}
+
+// joinFresh makes a disk a path whose session had plain disks so far.
+func (k *Keeper) joinFresh(ctx context.Context, name string, p multipath.Path, s Session, all []Session) error {
+	err := s.UseAsPath()
+	if err == nil {
+		err = k.joinPath(ctx, name, p, all)
+	}
+	if err != nil {
+		return errors.Join(err, s.UseAsDisk())
+	}
+	if err := s.SetTimers(ctx); err != nil { // the next login does it
+		k.cfg.Log.Warnf("multipath: session %d: %v", s.ID(), err)
+	}
+	return nil
+}
+
+// joinPath joins a disk, if all sessions have the recovery time-out of a path.
+func (k *Keeper) joinPath(ctx context.Context, name string, p multipath.Path, all []Session) error {
+	for _, s := range all {
+		if _, due := s.Recovery(); due {
+			return fmt.Errorf("join %s: session %d to %s is down, and has no time-out of a path yet", p.Disk, s.ID(), s)
 		}
-		return s.SetTimers(ctx)
-	}}
+	}
+	return k.cfg.Maps.Join(ctx, name, p)
+}
+
+// changed calls Changed.
+func (k *Keeper) changed() {
+	if k.cfg.Changed != nil {
+		k.cfg.Changed()
+	}
 }
 
 // regroup returns the change of the groups after the access states have changed. Groups that

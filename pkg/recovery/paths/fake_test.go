@@ -51,6 +51,7 @@ type fakeSession struct {
 	queue  uint32
 	timers bool // of a path, in the kernel
 	up     bool
+	due    bool // the kernel refuses its recovery time-out
 }
 
 func (s *fakeSession) ID() uint32     { return s.sid }
@@ -61,7 +62,9 @@ func (s *fakeSession) At() netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(s.sid)}), 3260)
 }
 
-func (s *fakeSession) UseAsPath() error { s.queue = 60; return nil }
+func (s *fakeSession) UseAsPath() error         { s.queue = 60; return nil }
+func (s *fakeSession) UseAsDisk() error         { s.queue = 0; return nil }
+func (s *fakeSession) Recovery() (uint32, bool) { return 0, s.due }
 
 func (s *fakeSession) SetTimers(context.Context) error { s.timers = s.queue != 0; return nil }
 
@@ -246,7 +249,14 @@ func (r *rig) Join(_ context.Context, name string, p multipath.Path) error {
 	r.change("join %s", p.Disk)
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if err := r.changeErr; err != nil {
+		r.changeErr = nil
+		return err
+	}
 	for _, s := range r.sessions {
+		if s.target == p.Target && s.queue == 0 {
+			r.t.Errorf("session %d has no timers of a path when its disk joins", s.sid)
+		}
 		if s.target == p.Target {
 			r.m.Paths = append(r.m.Paths, maps.Path{Path: p, Session: s.sid})
 		}

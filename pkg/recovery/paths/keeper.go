@@ -23,9 +23,13 @@ type Session interface {
 	// Queue is for how many seconds the map of its disks holds I/O back while no path works, or
 	// session.Never; 0: its disks are no paths.
 	Queue() uint32
-	// UseAsPath gives it the timers of a path, SetTimers has the kernel use them.
+	// UseAsPath gives it the timers of a path, SetTimers has the kernel use them, and UseAsDisk
+	// gives it those before UseAsPath. Recovery returns the recovery time-out, and whether the
+	// kernel does not have it yet.
 	UseAsPath() error
+	UseAsDisk() error
 	SetTimers(ctx context.Context) error
+	Recovery() (seconds uint32, due bool)
 }
 
 // Maps are the kernel's multipath maps; *maps.Maps is this machine's.
@@ -63,7 +67,7 @@ type Config struct {
 	// without the disks of a session and of the sessions that are down.
 	MirrorTimeout time.Duration
 	Covered       func(sid uint32) bool
-	// Changed is called when Memory or Report have changed; may be nil.
+	// Changed is called when Memory or the timers of a session have changed; may be nil.
 	Changed func()
 	// Past is the state of an earlier Keeper.
 	Past Memory

@@ -108,8 +108,8 @@ func (k *Keeper) publish() {
 		k.memory = m
 	}
 	k.mu.Unlock()
-	if !same && k.cfg.Changed != nil {
-		k.cfg.Changed()
+	if !same {
+		k.changed()
 	}
 }
 

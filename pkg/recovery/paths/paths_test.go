@@ -182,6 +182,30 @@ func TestLateDisks(t *testing.T) {
 	}, "")
 }
 
+// A disk joins when the kernel has the time-outs of all sessions. A session whose disk cannot join
+// has those of a disk again. One that has joined is saved.
+func TestTimersBeforeJoin(t *testing.T) {
+	saved := 0
+	keeping(t, func(c *Config) { c.Changed = func() { saved++ } }, func(r *rig) {
+		late := r.addSession("iqn.b:x", 0)
+		r.attach(1, nil)
+		for _, s := range r.sessions {
+			r.states(func() { s.due = true })
+			r.expect()
+			r.states(func() { s.due = false })
+			if late.queue != 0 {
+				t.Errorf("session %d is due: %+v", s.sid, late)
+			}
+		}
+		r.states(func() { r.changeErr = errors.New("busy") })
+		time.Sleep(2 * maxChangePause)
+		r.expect("join sdb", "join sdb")
+		if late.queue != 60 || !late.timers || saved != 1 {
+			t.Errorf("%+v, saved %d times", late, saved)
+		}
+	}, "")
+}
+
 // A path whose disk is gone leaves the map, but for the last one.
 func TestDiskGone(t *testing.T) {
 	keeping(t, nil, func(r *rig) {
