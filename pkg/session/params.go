@@ -17,6 +17,23 @@ const (
 	targetResetTimeout = 30
 )
 
+// pathTimeout is each of them for a path of a map, which answers pings and no commands: another
+// path takes them after the disk's own time-out and three of these.
+const pathTimeout = 5
+
+// errorTimeouts returns the time-outs of SCSI's error handling.
+func (s *Session) errorTimeouts() []kernel.Setting {
+	abort, luReset, targetReset := uint32(abortTimeout), uint32(luResetTimeout), uint32(targetResetTimeout)
+	if s.IsPath() {
+		abort, luReset, targetReset = pathTimeout, pathTimeout, pathTimeout
+	}
+	return []kernel.Setting{
+		{Param: kernel.AbortTimeout, Value: number(abort)},
+		{Param: kernel.LUResetTimeout, Value: number(luReset)},
+		{Param: kernel.TargetResetTimeout, Value: number(targetReset)},
+	}
+}
+
 // settingsBeforeLogin returns the parameters that do not depend on the negotiation: all that iscsid
 // reads at a take-over. It ignores a session whose target name or TPGT it cannot read.
 func (s *Session) settingsBeforeLogin(e loginPath) []kernel.Setting {
@@ -25,9 +42,7 @@ func (s *Session) settingsBeforeLogin(e loginPath) []kernel.Setting {
 		{Param: kernel.PersistentAddress, Value: e.start.Addr().String()},
 		{Param: kernel.PersistentPort, Value: number(uint32(e.start.Port()))},
 		{Param: kernel.FastAbort, Value: flag(true)},
-		{Param: kernel.AbortTimeout, Value: number(abortTimeout)},
-		{Param: kernel.LUResetTimeout, Value: number(luResetTimeout)},
-		{Param: kernel.TargetResetTimeout, Value: number(targetResetTimeout)},
+	}, s.errorTimeouts(), []kernel.Setting{
 		{Param: kernel.InterfaceName, Value: cmp.Or(s.nic, "default")},
 		{Param: kernel.InitiatorName, Value: s.Initiator},
 	}, s.pingSettings(), s.credentials())

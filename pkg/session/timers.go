@@ -181,7 +181,11 @@ func (s *Session) SetTimers(ctx context.Context) error {
 	}
 	// A connection that another process has stopped refuses them (drivers/scsi/
 	// scsi_transport_iscsi.c: iscsi_if_set_param).
-	if err := s.kernel.Set(ctx, s.pingSettings()); !errors.Is(err, unix.ENOTCONN) {
+	settings := s.pingSettings()
+	if s.IsPath() { // maybe since this login
+		settings = append(settings, s.errorTimeouts()...)
+	}
+	if err := s.kernel.Set(ctx, settings); !errors.Is(err, unix.ENOTCONN) {
 		return err
 	}
 	return nil

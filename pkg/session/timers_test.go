@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -191,6 +192,34 @@ func TestUseAsPath(t *testing.T) {
 		if err := s.UseAsDisk(); !errors.Is(err, fs.ErrNotExist) || s.timers != tt.was {
 			t.Errorf("as a disk again: %+v, want %+v, %v", s.timers, tt.was, err)
 		}
+	}
+}
+
+// SCSI's error handling of a path is short, also of one that becomes a path after its login.
+func TestErrorTimeoutsOfPath(t *testing.T) {
+	tg := startTarget(t, welcome, welcome)
+	s, k := newSession(t, tg.portal)
+	disk, path := []string{"set 27 15", "set 28 30", "set 35 30"}, []string{"set 27 5", "set 28 5", "set 35 5"}
+	sent := func() (out []string) {
+		all := steps(k.Requests())
+		return slices.DeleteFunc(all, func(step string) bool {
+			return !slices.ContainsFunc(disk, func(d string) bool { return strings.HasPrefix(step, d[:len("set 27 ")]) })
+		})
+	}
+	login := func() {
+		t.Helper()
+		if _, err := s.Login(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	login()
+	_ = s.UseAsPath() // this machine's sysfs does not have it
+	if err := s.SetTimers(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	login()
+	if got, want := sent(), slices.Concat(disk, path, path); !slices.Equal(got, want) {
+		t.Errorf("set %q, want %q", got, want)
 	}
 }
 
