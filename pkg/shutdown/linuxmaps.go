@@ -39,7 +39,7 @@ func standsOn(d *blockdev.Device, sessions []sessionHost) bool {
 	})
 }
 
-// FailMaps implements System.
+// FailMaps implements System. A map whose disks are gone may have been on those of a session.
 func (l *linux) FailMaps(all bool) (waited []string) {
 	if len(blockdev.Maps(l.sys)) == 0 {
 		return nil // there may be no device-mapper
@@ -47,10 +47,10 @@ func (l *linux) FailMaps(all bool) (waited []string) {
 	list, _ := l.multipath.List() // without it there is none whose I/O could be made to fail
 	sessions := l.find()
 	for _, m := range list {
-		ours := slices.ContainsFunc(m.Paths, func(p maps.Path) bool {
+		ours := m.Gone() || slices.ContainsFunc(m.Paths, func(p maps.Path) bool {
 			return slices.ContainsFunc(sessions, func(s sessionHost) bool { return s.sid == p.Session })
 		})
-		works := slices.ContainsFunc(m.Paths, func(p maps.Path) bool { return !p.Failed })
+		works := slices.ContainsFunc(m.Paths, func(p maps.Path) bool { return !p.Failed && p.Disk != "" })
 		if !ours || !m.Queue || works && !all {
 			continue
 		}

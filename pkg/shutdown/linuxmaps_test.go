@@ -176,13 +176,14 @@ func TestFailMaps(t *testing.T) {
 	m := &multipathed{tables: map[string]string{
 		"dead": fmt.Sprintf(queue+status, "8:0", "8:0", "F"), "works": fmt.Sprintf(queue+status, "8:0", "8:0", "A"),
 		"fails": fmt.Sprintf(fails+status, "8:0", "8:0", "F"), "other": fmt.Sprintf(queue+status, "8:16", "8:16", "F"),
+		"gone": fmt.Sprintf(queue+status, "8:32", "8:32", "A"),
 	}}
 	l.multipath = &maps.Maps{Sys: l.sys, Open: func() (maps.Mapper, error) { return m, nil }}
-	if got := l.FailMaps(false); !slices.Equal(got, []string{"dead"}) || !slices.Equal(m.did, []string{"dead fail_if_no_path"}) {
+	if got := l.FailMaps(false); !slices.Equal(got, []string{"dead", "gone"}) || !slices.Equal(m.did, []string{"dead fail_if_no_path", "gone fail_if_no_path"}) {
 		t.Errorf("%q, did %q", got, m.did)
 	}
 	m.did = nil
-	if got := l.FailMaps(true); !slices.Equal(got, []string{"dead"}) || !slices.Equal(m.did, []string{"dead fail_if_no_path", "works fail_if_no_path"}) {
+	if got := l.FailMaps(true); !slices.Equal(got, []string{"dead", "gone"}) || !slices.Equal(m.did, []string{"dead fail_if_no_path", "gone fail_if_no_path", "works fail_if_no_path"}) {
 		t.Errorf("all: %q, did %q", got, m.did)
 	}
 }

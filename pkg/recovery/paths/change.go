@@ -137,6 +137,11 @@ func (k *Keeper) belongs(mp *maps.Map, p multipath.Path, sessions []Session) boo
 	if k.cfg.Allow != nil {
 		allow = k.cfg.Allow()
 	}
+	if mp.Gone() { // no disk is left to compare with: the ID must be the only one
+		elsewhere := p
+		elsewhere.ID, elsewhere.Size, elsewhere.Target = mp.ID, mp.Size, ""
+		return multipath.Same(elsewhere, p, allow)
+	}
 	return slices.ContainsFunc(mp.Paths, func(have maps.Path) bool {
 		s := find(sessions, have.Session)
 		if s == nil {

@@ -253,6 +253,7 @@ func (r *rig) Join(_ context.Context, name string, p multipath.Path) error {
 		r.changeErr = nil
 		return err
 	}
+	r.m.Paths = slices.DeleteFunc(r.m.Paths, func(p maps.Path) bool { return p.Disk == "" })
 	for _, s := range r.sessions {
 		if s.target == p.Target && s.queue == 0 {
 			r.t.Errorf("session %d has no timers of a path when its disk joins", s.sid)

@@ -196,12 +196,7 @@ func (k *Keeper) check() time.Duration {
 	}
 	all, err := k.cfg.Maps.List() // with an error those that could be read
 	k.warn("list", err)
-	all = slices.DeleteFunc(all, func(m maps.Map) bool {
-		return !slices.ContainsFunc(m.Paths, func(p maps.Path) bool { // another program's, as multipathd's
-			s := find(sessions, p.Session)
-			return s != nil && s.Queue() != 0
-		})
-	})
+	all = slices.DeleteFunc(all, func(m maps.Map) bool { return !k.keeps(&m, sessions) })
 	next := recovery.SurveyEvery
 	if err != nil {
 		next = recheck
@@ -217,6 +212,18 @@ func (k *Keeper) check() time.Duration {
 	next = min(next, k.changeMaps(all, sessions))
 	k.publish()
 	return next
+}
+
+// keeps reports whether a map is the Keeper's: a session's disk is a path of it, or was, if all its
+// disks are gone. Others are another program's, as multipathd's.
+func (k *Keeper) keeps(mp *maps.Map, sessions []Session) bool {
+	if mp.Gone() {
+		return k.maps[mp.Name] != nil
+	}
+	return slices.ContainsFunc(mp.Paths, func(p maps.Path) bool {
+		s := find(sessions, p.Session)
+		return s != nil && s.Queue() != 0
+	})
 }
 
 // find returns a session; nil: there is none of that id.

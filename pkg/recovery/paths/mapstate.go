@@ -222,11 +222,12 @@ func (k *Keeper) logQueue(mp *maps.Map, m *mapState) {
 	}
 }
 
-// queueLimit is for how long a map holds I/O back; negative: no limit.
+// queueLimit is for how long a map holds I/O back; negative: no limit. For one whose disks are gone
+// any session's limit counts.
 func queueLimit(mp *maps.Map, sessions []Session) time.Duration {
 	var longest uint32
-	for _, p := range mp.Paths {
-		if s := find(sessions, p.Session); s != nil {
+	for _, s := range sessions {
+		if mp.Gone() || slices.ContainsFunc(mp.Paths, func(p maps.Path) bool { return p.Session == s.ID() }) {
 			longest = max(longest, s.Queue())
 		}
 	}

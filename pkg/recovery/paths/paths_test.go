@@ -215,6 +215,25 @@ func TestDiskGone(t *testing.T) {
 	}, "", "")
 }
 
+// A map whose disks are gone holds its I/O as long as before, and a new disk of its LUN joins it.
+func TestAllDisksGone(t *testing.T) {
+	keeping(t, nil, func(r *rig) {
+		r.states(func() {
+			r.m.Paths[0].Path, r.m.Paths[0].Session, r.m.Paths[0].Failed = multipath.Path{Number: number(0)}, 0, true
+		})
+		time.Sleep(59 * time.Second)
+		r.expect()
+		time.Sleep(2 * time.Second)
+		r.expect("fail_if_no_path")
+		r.addSession("iqn.b:x", 60)
+		r.addSession("iqn.c:x", 60)
+		r.attach(1, func(p *multipath.Path) { p.Size++ })
+		r.attach(2, nil)
+		r.states(nil)
+		r.expect("join sdc", "queue_if_no_path")
+	}, "")
+}
+
 // While a change of the table waits for I/O, paths are failed.
 func TestChangeThatWaits(t *testing.T) {
 	keeping(t, nil, func(r *rig) {

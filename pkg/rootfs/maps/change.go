@@ -16,9 +16,17 @@ import (
 )
 
 // Join adds a path to a map, which is named as in device-mapper. One that has it already stays as
-// it is. unix.ENXIO: there is no such map. unix.EBUSY: the disk is in use.
+// it is. Paths whose disks are gone leave it: the kernel takes no table with them (drivers/md/
+// dm-table.c: dm_get_device). unix.ENXIO: there is no such map. unix.EBUSY: the disk is in use.
 func (m *Maps) Join(ctx context.Context, name string, p multipath.Path) error {
-	return m.changed(ctx, name, func(have multipath.Map) multipath.Map { return have.With(p) })
+	return m.changed(ctx, name, func(have multipath.Map) multipath.Map {
+		for _, old := range have.Paths() {
+			if old.Disk == "" {
+				have = have.Without(old.Number)
+			}
+		}
+		return have.With(p)
+	})
 }
 
 // Leave takes a path out of a map, by its number. The last one stays: a map has at least one.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -36,6 +37,11 @@ type Path struct {
 	Group    int    // from 0
 	Failed   bool
 	Failures uint32 // how often it has failed since the map has its table
+}
+
+// Gone reports whether all disks of the map are gone, as after the LUN was deleted.
+func (mp *Map) Gone() bool {
+	return !slices.ContainsFunc(mp.Paths, func(p Path) bool { return p.Disk != "" })
 }
 
 // values returns the map without its state.

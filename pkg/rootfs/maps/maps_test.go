@@ -91,6 +91,25 @@ func TestListDamaged(t *testing.T) {
 	}
 }
 
+// A disk joins a map whose only disk is gone, in its place.
+func TestJoinAfterGone(t *testing.T) {
+	m, f := newMaps(t)
+	made(t, m, "sda")
+	b := path(t, m, "sdb")
+	if err := os.Remove(filepath.Join(f.sys, "dev/block/8:0")); err != nil {
+		t.Fatal(err)
+	}
+	if all, err := m.List(); err != nil || !all[0].Gone() {
+		t.Fatalf("%+v, %v", all, err)
+	}
+	if err := m.Join(t.Context(), wwid, b); err != nil {
+		t.Fatal(err)
+	}
+	if all, err := m.List(); err != nil || all[0].Gone() || paths(all[0]) != "sdb:0" {
+		t.Errorf("%+v, %v", all, err)
+	}
+}
+
 // paths lists a map's paths with their groups, and those that have failed.
 func paths(mp Map) string {
 	var out []string
