@@ -31,5 +31,6 @@ func endBoot(s System, dirs []string, log Logger) {
 		}
 	}
 	removeAbove(s, log)
+	failMaps(s, true, log) // the sessions end
 	leaveAll(s, log)
 }

@@ -220,3 +220,16 @@ func TestEndBoot(t *testing.T) {
 		})
 	}
 }
+
+// The I/O of the maps of a boot that failed fails before their sessions end.
+func TestEndBootFailsMaps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{began: time.Now(), hang: make(chan struct{}), mapFails: make(chan struct{}), noPath: []string{"36001"}}
+		f.sessions = []*fakeSession{{fake: f, name: "a"}}
+		close(f.hang)
+		endBoot(f, nil, f)
+		if want := []string{"fail maps", "flush a", "logout a"}; !slices.Equal(f.did, want) {
+			t.Errorf("did %q, want %q", f.did, want)
+		}
+	})
+}
