@@ -39,14 +39,14 @@ func (s *Session) allowed(ways []Way) ([]Way, error) {
 }
 
 // deviceOf returns the name of an interface, which is given by that or by its MAC. Of several with
-// the MAC, as the bond, bridge or VLAN above a NIC has it, it is the NIC, or its master: a port
-// receives nothing itself. dir is /sys/class/net.
+// the MAC, as the bond, bridge or VLAN above a NIC has it, it is the NIC. A port of a bond or
+// bridge receives nothing itself: it is what the NIC is a port of. dir is /sys/class/net.
 func deviceOf(dir, nic string) (string, error) {
 	if !strings.Contains(nic, ":") {
 		if _, err := os.Stat(filepath.Join(dir, nic)); err != nil {
 			return "", &NoNICError{nic}
 		}
-		return nic, nil
+		return masterOf(dir, nic), nil
 	}
 	entries, _ := os.ReadDir(dir)
 	found, best := "", 0
@@ -70,4 +70,22 @@ func deviceOf(dir, nic string) (string, error) {
 		return "", &NoNICError{nic}
 	}
 	return found, nil
+}
+
+// maxPorts is how many ports may be above each other: a bond is one of a bridge.
+const maxPorts = 4
+
+// masterOf returns the bridge or bond that an interface is a port of, or the interface. A VRF,
+// which is a master too, is not above it: an interface of a VRF receives.
+func masterOf(dir, name string) string {
+	for range maxPorts {
+		_, bridged := os.Stat(filepath.Join(dir, name, "brport"))
+		_, bonded := os.Stat(filepath.Join(dir, name, "bonding_slave"))
+		master, err := os.Readlink(filepath.Join(dir, name, "master"))
+		if err != nil || bridged != nil && bonded != nil {
+			break
+		}
+		name = filepath.Base(master)
+	}
+	return name
 }

@@ -74,20 +74,26 @@ func TestAllowed(t *testing.T) {
 	}
 }
 
-// A MAC is the NIC's, or that of what the NIC is a port of.
+// A NIC is given by its MAC or name. It is that of what it is a port of, but not of its VRF.
 func TestDeviceOf(t *testing.T) {
 	dir := t.TempDir()
 	const mac, bonded = "52:54:00:00:00:01", "52:54:00:00:00:02"
 	for name, text := range map[string]string{
 		"eth0/address": mac, "eth0/device/x": "", "eth0.5/address": mac,
 		"eth1/address": bonded, "eth1/device/x": "", "eth1/master/x": "", "team0/address": bonded,
+		"eth3/bonding_slave/state": "active", "bond0/brport/state": "3", "br0/bridge/x": "", "eth4/address": "",
 	} {
 		path := filepath.Join(dir, name)
 		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text+"\n"), 0o644)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for nic, want := range map[string]string{mac: "eth0", bonded: "team0", "eth1": "eth1", "eth2": "", "52:54:00:00:00:03": ""} {
+	for name, master := range map[string]string{"eth3": "bond0", "bond0": "br0", "eth4": "vrf1"} {
+		if err := os.Symlink("../"+master, filepath.Join(dir, name, "master")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for nic, want := range map[string]string{mac: "eth0", bonded: "team0", "eth1": "eth1", "eth3": "br0", "eth4": "eth4", "eth2": "", "52:54:00:00:00:03": ""} {
 		got, err := deviceOf(dir, nic)
 		var none *NoNICError
 		if got != want || errors.As(err, &none) != (want == "") {
