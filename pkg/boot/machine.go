@@ -63,7 +63,8 @@ func (m *Machine) wire() {
 	m.netup = netup.New(netup.Config{Log: m.Log, Plan: &m.Plan, Up: &m.up, Drivers: m.drivers})
 	m.sessions = login.New(login.Config{
 		Log: m.Log, Plan: &m.Plan, Net: &m.net, Release: m.drivers.Release, Start: m.reaper.start,
-		Late: func(ctx context.Context, i int) { m.storage.LateDisks(ctx, i) },
+		Late:        func(ctx context.Context, i int) { m.storage.LateDisks(ctx, i) },
+		LUNsOfPaths: func(i int) []uint64 { return m.storage.LUNsOfPaths(i) },
 	})
 	m.storage = rootfs.New(rootfs.Config{
 		Log: m.Log, Sessions: m.sessions, Uevents: func() rootfs.Uevents { return m.Uevents },

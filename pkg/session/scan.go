@@ -27,12 +27,13 @@ type scans struct {
 // maxScanDoublings bounds how often the pause between scans is doubled.
 const maxScanDoublings = 8
 
-// MarkUnscanned records that the scan of the session is not complete, and that a LUN is to be
-// scanned for after the next login.
-func (s *Session) MarkUnscanned(lun uint64) {
+// MarkUnscanned records that the scan of the session is not complete, and that LUNs are to be
+// scanned for after the next login: MaxLUNs at most, in the kernel's numbering. The others are left
+// out.
+func (s *Session) MarkUnscanned(luns ...uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.unscannedLUNs = []uint64{lun}
+	s.unscannedLUNs = slices.Clone(luns[:min(len(luns), MaxLUNs)])
 }
 
 func (s *Session) unscanned() bool {

@@ -208,3 +208,12 @@ func stateOf(b []byte) State {
 	}
 	return st
 }
+
+// A session is marked for as many LUNs as its state has room for.
+func TestMarkUnscannedLimit(t *testing.T) {
+	s := &Session{}
+	s.MarkUnscanned(make([]uint64, MaxLUNs+1)...)
+	if n := len(s.State().UnscannedLUNs); n != MaxLUNs {
+		t.Errorf("%d LUNs", n)
+	}
+}

@@ -197,12 +197,22 @@ func (ss *Sessions) handedOn(i int) bool {
 	if !pending {
 		return ss.logins.up(i)
 	}
-	lun := kernel.ScanAll
-	if given := ss.Net.Spec.Targets[i].LUN; given.Given() {
-		lun = given.V.Kernel()
-	}
-	s.MarkUnscanned(lun)
+	s.MarkUnscanned(ss.lunsToScan(i)...)
 	return len(s.KnownPortals()) > 0
+}
+
+// lunsToScan returns what the agent scans a session for: the LUN that is given, or those that other
+// paths to the target have in use, as at boot, or all.
+func (ss *Sessions) lunsToScan(i int) []uint64 {
+	if given := ss.Net.Spec.Targets[i].LUN; given.Given() {
+		return []uint64{given.V.Kernel()}
+	}
+	if ss.LUNsOfPaths != nil {
+		if luns := ss.LUNsOfPaths(i); len(luns) > 0 {
+			return luns
+		}
+	}
+	return []uint64{kernel.ScanAll}
 }
 
 // Refuse returns why steps cannot be repeated: a login once the agent has the sessions.

@@ -41,6 +41,9 @@ type Config struct {
 	Start func(fork func() (int, error)) (pid int, status <-chan unix.WaitStatus, err error)
 	// Maps are the multipath maps of the sessions' disks.
 	Maps paths.Maps
+	// LUNsOfPaths returns the LUNs that other paths to the i-th session's target have in use,
+	// in the kernel's numbering; may be nil.
+	LUNsOfPaths func(i int) []uint64
 }
 
 // Sessions are those of the targets, in the order of Spec.Targets.
