@@ -32,6 +32,7 @@ type fakeSessions struct {
 	list    []*session.Session
 	states  []state // of the first of them; the others are up
 	changed chan struct{}
+	pathErr error // of UseAsPath
 	asDisk  []int // those that got the timers of a disk
 	asPath  []int // those that have the timers of a path
 }
@@ -51,7 +52,13 @@ func (f *fakeSessions) Lost(i int) bool                  { return f.state(i) == 
 func (f *fakeSessions) Waiting() []int                   { return slices.Clone(f.waiting) }
 func (f *fakeSessions) Changed() <-chan struct{}         { return f.changed }
 func (f *fakeSessions) Later(int, func(context.Context)) {}
-func (f *fakeSessions) UseAsPath(i int) error            { f.asPath = append(f.asPath, i); return nil }
+
+func (f *fakeSessions) UseAsPath(i int) error {
+	if f.pathErr == nil {
+		f.asPath = append(f.asPath, i)
+	}
+	return f.pathErr
+}
 
 func (f *fakeSessions) IsPath(i int) bool { return slices.Contains(f.asPath, i) }
 

@@ -224,10 +224,15 @@ func (st *Storage) makeMap(ctx context.Context, g multipath.Map, all []*place, k
 	return unit
 }
 
-// addPaths adds disks to a map.
+// addPaths adds disks to a map. Their sessions have the timers of a path before: the new table
+// waits for what is in flight. One that is down has not, and its disk joins later
+// (pkg/recovery/paths).
 func (st *Storage) addPaths(ctx context.Context, unit *blockdev.Device, fresh []*place) {
 	for _, p := range fresh {
 		err := st.mapOthers(ctx, []*place{p})
+		if err == nil {
+			err = st.Sessions.UseAsPath(p.session)
+		}
 		if err == nil {
 			err = st.mapper().Join(ctx, unit.Map, p.Path)
 		}
@@ -235,7 +240,6 @@ func (st *Storage) addPaths(ctx context.Context, unit *blockdev.Device, fresh []
 			st.Log.Warnf("%s is not joined: %v", p.Disk, err)
 			continue
 		}
-		st.useAsPath(p)
 		st.Log.Infof("multipath map %s: added %s", unit.Map, p.Disk)
 	}
 	if d, err := blockdev.Read(st.mapper().Sys, unit.Name); err == nil {

@@ -262,6 +262,21 @@ func TestPathsNotJoined(t *testing.T) {
 	}
 }
 
+// A disk whose session does not have the timers of a path yet is left to the keeper of the maps.
+func TestPathJoinsLater(t *testing.T) {
+	for _, later := range []error{errors.New("down"), nil} {
+		st, k, found := twoPaths(t, true)
+		st.disks = st.use(t.Context(), found[:1])
+		st.Sessions.(*fakeSessions).pathErr = later
+		if units := st.use(t.Context(), found[1:]); len(units) > 0 {
+			t.Errorf("%v: found %s", later, names(units))
+		}
+		if d, err := blockdev.Read(k.paths.sys, "dm-0"); err != nil || len(d.Parents) != 2 && later == nil || len(d.Parents) != 1 && later != nil {
+			t.Errorf("%v: %+v, %v", later, d, err)
+		}
+	}
+}
+
 // A path that is still tried does not hide the number of its target's disks; another target does.
 func TestCountedPaths(t *testing.T) {
 	for _, paths := range []bool{true, false} {

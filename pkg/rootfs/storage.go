@@ -40,7 +40,8 @@ type Sessions interface {
 	// WaitDown waits until one has been down for a while. If it has, it returns nil also with a
 	// ctx that has ended.
 	WaitDown(ctx context.Context, i int) error
-	// UseAsPath gives a session the timers of a path of a multipath map.
+	// UseAsPath gives a session the timers of a path of a multipath map. The kernel takes them
+	// of a session that is down at its next login: an error until then.
 	UseAsPath(i int) error
 	// IsPath reports whether a session has those timers.
 	IsPath(i int) bool

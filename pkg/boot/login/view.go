@@ -32,11 +32,25 @@ func (ss *Sessions) Changed() <-chan struct{} { return ss.logins.change() }
 func (ss *Sessions) Later(i int, work func(context.Context)) { ss.logins.later(i, work) }
 
 // UseAsPath gives a session the timers of a path of a multipath map, unless it has them.
-func (ss *Sessions) UseAsPath(i int) error {
-	if ss.list[i].IsPath() {
-		return nil
+func (ss *Sessions) UseAsPath(i int) error { return useAsPath(ss.list[i]) }
+
+// pathSession is a session whose disks are paths.
+type pathSession interface {
+	UseAsPath() error
+	Recovery() (seconds uint32, due bool)
+}
+
+// errTimersLater: the kernel takes no recovery time-out while a session is down.
+var errTimersLater = errors.New("its session is down, and has the time-out of a path from the next login on")
+
+func useAsPath(s pathSession) error {
+	if err := s.UseAsPath(); err != nil {
+		return err
 	}
-	return ss.list[i].UseAsPath()
+	if _, due := s.Recovery(); due {
+		return errTimersLater
+	}
+	return nil
 }
 
 // IsPath reports whether a session has the timers of a path.
