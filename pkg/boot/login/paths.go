@@ -48,14 +48,13 @@ func (k *pathKeeper) stop() paths.Memory {
 	return k.Memory()
 }
 
-// add adds a session, whose disks may be paths.
+// add adds a session, whose disks may be paths, in the place of an earlier one with its id.
 func (k *pathKeeper) add(s *session.Session, allow []multipath.ID) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.allow = allow
-	if !slices.ContainsFunc(k.sessions, func(other paths.Session) bool { return other.ID() == s.SID }) {
-		k.sessions = append(slices.Clone(k.sessions), &recovery.KernelSession{Session: s})
-	}
+	others := slices.DeleteFunc(slices.Clone(k.sessions), func(other paths.Session) bool { return other.ID() == s.SID })
+	k.sessions = append(others, &recovery.KernelSession{Session: s})
 }
 
 func (k *pathKeeper) list() []paths.Session {
