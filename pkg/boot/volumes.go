@@ -1,6 +1,7 @@
 package boot
 
 import (
+	"errors"
 	"os"
 
 	"github.com/iscsiroot/iscsiroot/pkg/rootfs"
@@ -10,11 +11,9 @@ import (
 
 // announceDM writes in /run the records and rules for udev of the devices of device-mapper that
 // were made, for root and of paths: without it systemd takes them for devices that are not ready.
+// An error of one file does not keep the others from being written.
 func announceDM(made []volumes.Made, maps []rootfs.MadeMap, root, run string) error {
-	records, err := announceMaps(maps, run)
-	if err != nil {
-		return err
-	}
+	records, failed := announceMaps(maps, run)
 	var links []udevdb.Link
 	for _, d := range made {
 		records = append(records, udevdb.DM(d.Number.Major, d.Number.Minor, d.Hidden))
@@ -24,11 +23,12 @@ func announceDM(made []volumes.Made, maps []rootfs.MadeMap, root, run string) er
 	}
 	rules := ""
 	if len(records) > 0 && !udevdb.HasRules(os.DirFS(root)) {
+		var err error
 		if rules, err = udevdb.Rules(links); err != nil {
-			return err
+			return errors.Join(failed, err)
 		}
 	}
-	return udevdb.Write(run, records, rules)
+	return errors.Join(failed, udevdb.Write(run, records, rules))
 }
 
 // announceMaps writes the rules for multipath maps and their paths, and returns the records of the

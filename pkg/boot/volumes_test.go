@@ -66,3 +66,18 @@ func TestAnnounceMaps(t *testing.T) {
 		}
 	}
 }
+
+// A map whose name rules cannot have does not take the records of the volumes away.
+func TestAnnounceOddMap(t *testing.T) {
+	odd := &blockdev.Device{Name: "dm-0", Map: `3600"`, Number: blockdev.Number{Major: 253, Minor: 0}, Kind: blockdev.KindMultipath}
+	run := t.TempDir()
+	made := []volumes.Made{{Number: blockdev.Number{Major: 253, Minor: 1}, Name: "vg-root", Volume: "vg/root"}}
+	if err := announceDM(made, []rootfs.MadeMap{{Device: odd, ID: "3600"}}, t.TempDir(), run); err == nil {
+		t.Error("no error")
+	}
+	for _, name := range []string{"udev/data/b253:0", "udev/data/b253:1", "udev/rules.d/60-iscsiroot-dm.rules"} {
+		if _, err := os.Stat(filepath.Join(run, name)); err != nil {
+			t.Error(err)
+		}
+	}
+}
