@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -24,10 +25,6 @@ type Maps struct {
 	Load func(ctx context.Context, module string) error
 	// Open opens device-mapper, whose module is loaded.
 	Open func() (Mapper, error)
-	// IDs are those that join disks also where their form does not tell that there is only one
-	// such LUN.
-	IDs []multipath.ID
-
 	// Blocking is called before system calls that may wait, and what it returns after them;
 	// nil: nothing is.
 	Blocking func(ctx context.Context, what string) (end func())
@@ -57,7 +54,18 @@ func (m *Maps) note(d *blockdev.Device) {
 func (m *Maps) forget(name string) {
 	m.known.Lock()
 	defer m.known.Unlock()
-	m.made = slices.DeleteFunc(m.made, func(d *blockdev.Device) bool { return d.Map == name })
+	m.made = slices.DeleteFunc(m.made, func(d *blockdev.Device) bool {
+		if d.Map == name {
+			m.forgetParts(d.Name)
+		}
+		return d.Map == name
+	})
+}
+
+// forgetParts forgets the partitions of a map, whose numbers the kernel gives to other devices. The
+// caller holds known.
+func (m *Maps) forgetParts(whole string) {
+	maps.DeleteFunc(m.parts, func(_, of string) bool { return of == whole })
 }
 
 // WholeOf returns the kernel's name of the map of a partition that was made; "": there is none.

@@ -99,6 +99,9 @@ func (l *Partitions) Deactivate(ctx context.Context, a blockdev.Assembly) error 
 		}
 		_ = os.Remove(filepath.Join(m.Dev, "mapper", name))
 	}
+	m.known.Lock()
+	defer m.known.Unlock()
+	m.forgetParts(a.Members[0].Name)
 	return nil
 }
 

@@ -74,8 +74,8 @@ func TestPartitions(t *testing.T) {
 	if err := l.Deactivate(t.Context(), a); err != nil || f.devices[wwid+"-part1"] != nil || f.devices[wwid] == nil {
 		t.Error(err, f.log)
 	}
-	if slices.Contains(f.log, "remove "+wwid) {
-		t.Error(f.log)
+	if slices.Contains(f.log, "remove "+wwid) || m.WholeOf("dm-1") != "" {
+		t.Error(f.log, m.WholeOf("dm-1"))
 	}
 }
 
