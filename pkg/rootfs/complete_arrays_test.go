@@ -122,6 +122,7 @@ func TestMembersOnOtherLUNs(t *testing.T) {
 			st.Spec.Root, st.volumes, st.arrays = root, k, k
 			f := &memberLUNs{&fakeLUNs{luns: tt.luns}, k, tt.make}
 			st.luns = f
+			st.Spec.Multipath.On = bootspec.Value[bool]{From: "nompath"} // the disks have no facts
 			f.have = make([][]blockdev.LUN, len(tt.luns))
 			for i := range tt.luns {
 				units, err := f.Attach(t.Context(), i, 0)

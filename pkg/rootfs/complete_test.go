@@ -85,6 +85,7 @@ func TestGroupOnOtherLUNs(t *testing.T) {
 			st.Spec.Root, st.volumes = root, k
 			f := &areaLUNs{&fakeLUNs{luns: tt.luns}, k, tt.files}
 			st.luns = f
+			st.Spec.Multipath.On = bootspec.Value[bool]{From: "nompath"} // the disks have no facts
 			f.have = make([][]blockdev.LUN, len(tt.luns))
 			for i := range tt.luns {
 				units, err := f.Attach(t.Context(), i, 0)

@@ -113,6 +113,7 @@ func lunMachine(t *testing.T, f *fakeLUNs) *Storage {
 func scanned(t *testing.T, m *Storage, f *fakeLUNs) {
 	t.Helper()
 	m.luns = f
+	m.Spec.Multipath.On = bootspec.Value[bool]{From: "nompath"} // the disks have no facts
 	f.have = make([][]blockdev.LUN, len(f.luns))
 	for i, luns := range f.luns {
 		units, err := f.Attach(t.Context(), i, luns[0])
