@@ -138,8 +138,8 @@ func (st *Storage) detachAll(ctx context.Context, i int, luns []blockdev.LUN) {
 			delete(st.attachedBySearch, lunOf{i, u.Number})
 			removed := func(d *blockdev.Device) bool { return st.ofSession(i, []*blockdev.Device{d}, u.Number) }
 			st.disks, st.late = slices.DeleteFunc(st.disks, removed), slices.DeleteFunc(st.late, removed)
-			st.pathLUNs.remove(st.paths(i)[0], u.Number)
 			st.places = slices.DeleteFunc(st.places, func(p *place) bool { return p.Disk == u.Disk })
+			st.dropPath(i, u.Number)
 		}
 	}
 }

@@ -92,7 +92,7 @@ const maxProbed = 255
 // when it scans all, and the kernel ends the scan of a target that refuses even INQUIRY there
 // (drivers/scsi/scsi_scan.c: __scsi_scan_target): its LUNs are tried one by one.
 func (st *Storage) firstDisks(ctx context.Context, i int, scan func(lun uint64) ([]blockdev.LUN, error)) ([]blockdev.LUN, error) {
-	if luns := st.lunsOfPaths(i); len(luns) > 0 && !st.Spec.Targets[i].LUN.Given() {
+	if luns := st.LUNsOfPaths(i); len(luns) > 0 && !st.Spec.Targets[i].LUN.Given() {
 		return scanAll(luns, scan)
 	}
 	for _, lun := range st.firstLUNs(i) {

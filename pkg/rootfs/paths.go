@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -54,32 +53,6 @@ func isPath(t bootspec.Target) bool { return t.Multipath.V }
 func (st *Storage) mayJoin() bool {
 	on := st.Spec.Multipath.On
 	return (!on.Given() || on.V) && (len(st.Spec.Targets) > 1 || slices.ContainsFunc(st.Spec.Targets, isPath))
-}
-
-// pathLUNs are the LUNs that are in use by paths, in the kernel's numbering, by the first session
-// of the target: another path is scanned for the same. Its scan may run beside the step that adds
-// some.
-type pathLUNs struct {
-	mu sync.Mutex // guards of; no other lock is taken under it
-	of map[int][]uint64
-}
-
-func (l *pathLUNs) add(first int, lun uint64) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.of == nil {
-		l.of = map[int][]uint64{}
-	}
-	if !slices.Contains(l.of[first], lun) {
-		l.of[first] = append(l.of[first], lun)
-	}
-}
-
-// lunsOfPaths returns the LUNs of the other paths to the i-th session's target that are in use.
-func (st *Storage) lunsOfPaths(i int) []uint64 {
-	st.pathLUNs.mu.Lock()
-	defer st.pathLUNs.mu.Unlock()
-	return slices.Clone(st.pathLUNs.of[st.paths(i)[0]])
 }
 
 // use returns the disks and maps to be used for LUNs that were found, in their order. A LUN that

@@ -338,6 +338,34 @@ func TestRemoveMaps(t *testing.T) {
 	}
 }
 
+// A LUN that was detached from all paths is not scanned for on further ones.
+func TestDetachPaths(t *testing.T) {
+	st, _, found := twoPaths(t, true)
+	st.disks = st.use(t.Context(), found)
+	st.luns = &fakeLUNs{luns: [][]uint64{{1}, {1}}, have: [][]blockdev.LUN{{found[0].LUN}, {found[1].LUN}}}
+	for i, want := range []int{1, 0} {
+		st.detachAll(t.Context(), i, []blockdev.LUN{found[i].LUN})
+		if got := st.LUNsOfPaths(1); len(got) != want {
+			t.Errorf("without path %d the LUNs are %v: %q", i, got, st.Log.(*steptest.Recorder).Lines())
+		}
+	}
+	st.use(t.Context(), found[:1])
+	if st.Forget(); len(st.LUNsOfPaths(0)) > 0 {
+		t.Error("the LUNs of another target are scanned for")
+	}
+}
+
+// Where root may be on any disk, a path that a map has got meanwhile is none.
+func TestPathIsNoLocalDisk(t *testing.T) {
+	st, k, found := twoPaths(t, true)
+	st.disks = st.use(t.Context(), found)
+	st.places = st.places[:1]
+	st.Spec.Root.AnyDisk.V = true
+	if got, err := st.search(t.Context(), k.paths, bootspec.Device{By: bootspec.ByNode, Text: "sdb"}); !absent(err) {
+		t.Errorf("found %s, %v", names(got), err)
+	}
+}
+
 // A read of a map ends when all its sessions are down.
 func TestReadsOfPaths(t *testing.T) {
 	st, _, found := twoPaths(t, true)

@@ -72,8 +72,8 @@ func (st *Storage) search(ctx context.Context, p paths, want bootspec.Device) ([
 			return nil, err
 		}
 		for _, name := range others {
-			if d := (&blockdev.Device{Name: name}); !st.known(blockdev.LUN{Disk: name}) {
-				disks = append(disks, d)
+			if d := (&blockdev.Device{Name: name}); !st.known(blockdev.LUN{Disk: name}) && blockdev.PathOf(p.sys, name) == nil {
+				disks = append(disks, d) // the keeper may have added a path meanwhile
 			}
 		}
 	}

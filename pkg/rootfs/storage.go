@@ -104,6 +104,7 @@ func New(c Config) *Storage {
 // Forget forgets the disks of sessions that have ended.
 func (st *Storage) Forget() {
 	st.disks, st.late, st.places, st.active.All, st.attachedBySearch, st.degraded = nil, nil, nil, nil, nil, false
+	st.pathLUNs.clear()
 }
 
 // Calls lists the system calls that a target has not answered and that are no longer waited for.
