@@ -24,10 +24,11 @@ func (r Refusal) String() string {
 // Maps finds which disks are paths to the same LUN. Each path is in one map, a map may have one
 // path, and the maps and the paths in their groups are in the order of the paths given.
 //
-// Disks with the same ID and size are joined: of different targets if the ID is Global and the
-// vendor's are unique, or if it is in allow; otherwise only those of one target and LUN number.
-// Those without an ID are joined within a target and LUN number as well, into a map without an ID.
-// Of maps that have the same ID only the first keeps it, because device-mapper takes a name once.
+// Disks with the same ID and size are joined: of different targets if the ID is Global, the
+// vendor's are unique and their Content is the same, or if the ID is in allow; otherwise only those
+// of one target and LUN number. Those without an ID are joined within a target and LUN number as
+// well, into a map without an ID. Of maps that have the same ID only the first keeps it, because
+// device-mapper takes a name once.
 func Maps(paths []Path, allow []ID) (maps []Map, refused []Refusal) {
 	for _, p := range paths {
 		at := slices.IndexFunc(maps, func(m Map) bool { return m.has(p, allow) })
@@ -69,14 +70,29 @@ func sameSize(a, b int64) bool { return a == b || a == 0 || b == 0 }
 func Same(a, b Path, allow []ID) bool { return sameSize(a.Size, b.Size) && a.same(b, allow) }
 
 func (p Path) same(q Path, allow []ID) bool {
-	if p.ID != q.ID || p.unique(allow) != q.unique(allow) {
+	if p.ID != q.ID || p.Unique(allow) != q.Unique(allow) {
 		return false
 	}
-	return p.unique(allow) || p.Target == q.Target && p.LUN == q.LUN
+	if !p.Unique(allow) {
+		return p.Target == q.Target && p.LUN == q.LUN
+	}
+	return slices.Contains(allow, p.ID) || p.Target == q.Target || p.Content != "" && p.Content == q.Content
 }
 
-// unique reports whether no other LUN has the path's ID.
-func (p Path) unique(allow []ID) bool {
+// Doubtful reports whether it depends on the Content of two disks whether they are joined: they are
+// of different targets, and have the same ID. A copied target keeps it: LIO's is made from a serial
+// number that its configuration has.
+func Doubtful(a, b Path, allow []ID) bool {
+	a.Content, b.Content = "", ""
+	if Same(a, b, allow) {
+		return false
+	}
+	a.Content, b.Content = "same", "same"
+	return Same(a, b, allow)
+}
+
+// Unique reports whether no other LUN has the path's ID, unless a target was copied.
+func (p Path) Unique(allow []ID) bool {
 	return p.ID != "" && (p.Global && p.Vendor != sharedVendor || slices.Contains(allow, p.ID))
 }
 
@@ -90,6 +106,10 @@ func refusal(m, earlier Map) Refusal {
 		why = fmt.Sprintf("%s has %d bytes and %s %d: give each LUN a WWID of its own", p.Disk, m.Size, with.Disk, earlier.Size)
 	case p.Vendor == sharedVendor || with.Vendor == sharedVendor:
 		why = "WWIDs of vendor " + sharedVendor + " are not unique" + hint
+	case p.Global && with.Global && p.Content != "" && with.Content != "":
+		why = "their contents differ: give each LUN a WWID of its own"
+	case p.Global && with.Global:
+		why = "their contents cannot be compared" + hint
 	default:
 		why = "it has no manufacturer's number, so it may not be unique" + hint
 	}

@@ -15,6 +15,7 @@ func lun(n uint64) change       { return func(p *Path) { p.LUN = n } }
 func size(n int64) change       { return func(p *Path) { p.Size = n } }
 func id(id ID) change           { return func(p *Path) { p.ID = id } }
 func vendor(name string) change { return func(p *Path) { p.Vendor = name } }
+func content(s string) change   { return func(p *Path) { p.Content = s } }
 func notGlobal(p *Path)         { p.Global = false }
 func withoutID(p *Path)         { p.ID, p.Global = "", false }
 
@@ -44,7 +45,10 @@ func TestMaps(t *testing.T) {
 		{"one disk", []Path{disk("sda")}, nil, "3600[sda]", ""},
 		{"two portals", []Path{disk("sda"), disk("sdb")}, nil, "3600[sda sdb]", ""},
 		{"two LUNs with two portals", []Path{disk("sda"), with("sdb", id("3601"), lun(1)), disk("sdc"), with("sdd", id("3601"), lun(1))}, nil, "3600[sda sdc] 3601[sdb sdd]", ""},
-		{"two targets", []Path{disk("sda"), with("sdb", target("iqn.x:b"), lun(7))}, nil, "3600[sda sdb]", ""},
+		{"two targets", []Path{with("sda", content("1")), with("sdb", target("iqn.x:b"), lun(7), content("1"))}, nil, "3600[sda sdb]", ""},
+		{"two targets, given", []Path{with("sda", content("1")), with("sdb", target("iqn.x:b"), content("2"))}, []ID{"3600"}, "3600[sda sdb]", ""},
+		{"a copied target", []Path{with("sda", content("1")), with("sdb", target("iqn.x:b"), content("2")), with("sdc", content("1"))}, nil, "3600[sda sdc] [sdb]", "their contents differ: give each LUN"},
+		{"two targets that were not read", []Path{disk("sda"), with("sdb", target("iqn.x:b"))}, nil, "3600[sda] [sdb]", "their contents cannot be compared: if they are one LUN, write iscsi_multipath=3600"},
 		{"a LUN mapped twice", []Path{disk("sda"), with("sdb", lun(1))}, nil, "3600[sda sdb]", ""},
 
 		{"a clone that grew", []Path{disk("sda"), with("sdb", target("iqn.x:b"), size(2<<20)), with("sdc", target("iqn.x:b"), size(2<<20))}, nil, "3600[sda] [sdb sdc]", "sdb is not joined with sda by multipath: both have WWID 3600, but sdb has 2097152 bytes and sda 1048576: give each LUN a WWID of its own"},

@@ -16,7 +16,9 @@ type Path struct {
 	Vendor string // of INQUIRY, without blanks at the end
 	Target string // iSCSI name
 	LUN    uint64 // in the kernel's numbering
-	Access Access
+	// Content is a digest of the LUN's contents; empty: not read. See [Doubtful].
+	Content string
+	Access  Access
 	// Preferred is ALUA's PREF bit (SPC-4 6.27).
 	Preferred bool
 }

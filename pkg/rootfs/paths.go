@@ -65,6 +65,7 @@ func (st *Storage) use(ctx context.Context, found []sessionLUN) []*blockdev.Devi
 		}
 		return units
 	}
+	fresh := len(st.places)
 	for _, u := range found {
 		p, err := st.readPath(ctx, u)
 		if err != nil { // it is being removed: newDisks finds it if it comes back
@@ -76,6 +77,7 @@ func (st *Storage) use(ctx context.Context, found []sessionLUN) []*blockdev.Devi
 			st.pathLUNs.add(st.paths(u.session)[0], u.Number)
 		}
 	}
+	st.compare(ctx, fresh)
 	var all []multipath.Path
 	for _, p := range st.places {
 		all = append(all, p.Path)
@@ -319,9 +321,7 @@ func (st *Storage) MadeMaps() (out []MadeMap) {
 
 // attribute returns the attribute wwid of a path, if there is one LUN only that has the path's ID.
 func (st *Storage) attribute(p *place) string {
-	elsewhere := p.Path
-	elsewhere.Target = ""
-	if !multipath.Same(p.Path, elsewhere, st.allowed()) {
+	if !p.Unique(st.allowed()) {
 		return ""
 	}
 	b, _ := os.ReadFile(filepath.Join(st.mapper().Sys, "class/block", p.Disk, "device/wwid")) // of SCSI disks with page 0x83

@@ -277,6 +277,41 @@ func TestPathJoinsLater(t *testing.T) {
 	}
 }
 
+// LUNs of different targets with one WWID are joined only if their ends are equal, or the WWID is
+// given: a copied target keeps it.
+func TestCopiedTarget(t *testing.T) {
+	for _, c := range []struct {
+		sector      int64 // in which they differ, if it is not -1
+		given, late bool
+		want        string
+	}{
+		{8, false, false, "sda sdb"},
+		{131071, false, true, "sda sdb"},
+		{8, true, true, "dm-0"},
+		{-1, false, true, "dm-0"},
+	} {
+		st, k, found := twoPaths(t, false)
+		if c.sector >= 0 {
+			k.write("sdb", c.sector, []byte("another LUN"))
+		}
+		if c.given {
+			st.Spec.Multipath.IDs = []bootspec.Value[string]{{V: pathID, From: "iscsi_multipath="}}
+		}
+		if c.late {
+			st.disks = st.use(t.Context(), found[:1])
+			found = found[1:]
+		}
+		st.disks = append(st.disks, st.use(t.Context(), found)...)
+		if got := names(st.disks); got != c.want {
+			t.Errorf("%+v: the disks are %s", c, got)
+		}
+		log := strings.Join(st.Log.(*steptest.Recorder).Lines(), "\n")
+		if strings.Contains(log, "their contents differ: give each LUN a WWID of its own") != (c.want == "sda sdb") {
+			t.Errorf("%+v: %s", c, log)
+		}
+	}
+}
+
 // A path that is still tried does not hide the number of its target's disks; another target does.
 func TestCountedPaths(t *testing.T) {
 	for _, paths := range []bool{true, false} {

@@ -96,14 +96,14 @@ func (k *Keeper) nextChange(mp *maps.Map, m *mapState, all []maps.Map, sessions 
 			return change{name: mp.Name, text: fmt.Sprintf("path %s is gone, %d left", p.Number, len(mp.Paths)-1), do: do}, true
 		}
 	}
-	if c, ok := k.nextJoin(mp, all, sessions); ok {
+	if c, ok := k.nextJoin(mp, m, all, sessions); ok {
 		return c, true
 	}
 	return k.regroup(mp, m)
 }
 
 // nextJoin finds a disk that is a path of the map and not in it.
-func (k *Keeper) nextJoin(mp *maps.Map, all []maps.Map, sessions []Session) (change, bool) {
+func (k *Keeper) nextJoin(mp *maps.Map, m *mapState, all []maps.Map, sessions []Session) (change, bool) {
 	for _, s := range sessions {
 		if up, _ := k.sessionUp(s.ID()); !up {
 			continue
@@ -117,7 +117,7 @@ func (k *Keeper) nextJoin(mp *maps.Map, all []maps.Map, sessions []Session) (cha
 				continue
 			}
 			p, err := k.cfg.Maps.Read(u, s.String())
-			if err == nil && k.belongs(mp, p, sessions) {
+			if err == nil && k.belongs(mp, m, p, sessions) {
 				return k.join(mp, p, s, sessions), true
 			}
 		}
@@ -131,8 +131,10 @@ func inMaps(all []maps.Map, disk string) bool {
 	})
 }
 
-// belongs reports whether a disk is a path of a map.
-func (k *Keeper) belongs(mp *maps.Map, p multipath.Path, sessions []Session) bool {
+// belongs reports whether a disk is a path of a map. One of a target that never had a path in it
+// may be of a copied target with the same WWIDs, and its contents cannot be compared while the map
+// is in use: only the WWID given joins it.
+func (k *Keeper) belongs(mp *maps.Map, m *mapState, p multipath.Path, sessions []Session) bool {
 	var allow []multipath.ID
 	if k.cfg.Allow != nil {
 		allow = k.cfg.Allow()
@@ -140,6 +142,9 @@ func (k *Keeper) belongs(mp *maps.Map, p multipath.Path, sessions []Session) boo
 	if mp.Gone() { // no disk is left to compare with: the ID must be the only one
 		elsewhere := p
 		elsewhere.ID, elsewhere.Size, elsewhere.Target = mp.ID, mp.Size, ""
+		if slices.Contains(m.targets, p.Target) {
+			elsewhere.Target = p.Target
+		}
 		return multipath.Same(elsewhere, p, allow)
 	}
 	return slices.ContainsFunc(mp.Paths, func(have maps.Path) bool {
@@ -148,6 +153,9 @@ func (k *Keeper) belongs(mp *maps.Map, p multipath.Path, sessions []Session) boo
 			return false
 		}
 		have.Target = s.String()
+		if slices.Contains(m.targets, p.Target) {
+			have.Target = p.Target
+		}
 		return multipath.Same(have.Path, p, allow)
 	})
 }

@@ -14,6 +14,7 @@ import (
 // mapState is what a Keeper has seen of a map. Times are on its clock.
 type mapState struct {
 	paths   map[string]*pathState // by number
+	targets []string              // that had a path in it
 	down    bool                  // no path works
 	since   time.Duration         // since when, if down
 	failing bool                  // the Keeper has switched the queue off
@@ -44,6 +45,15 @@ func (k *Keeper) state(name string) *mapState {
 	return m
 }
 
+// noteTargets notes the targets of a map's paths.
+func (m *mapState) noteTargets(mp *maps.Map, sessions []Session) {
+	for _, p := range mp.Paths {
+		if s := find(sessions, p.Session); s != nil && !slices.Contains(m.targets, s.String()) {
+			m.targets = append(m.targets, s.String())
+		}
+	}
+}
+
 // checkMap fails and reinstates the paths of a map by the states of their sessions, logs what has
 // changed, and returns when to call it again.
 func (k *Keeper) checkMap(mp *maps.Map, sessions []Session) time.Duration {
@@ -52,6 +62,7 @@ func (k *Keeper) checkMap(mp *maps.Map, sessions []Session) time.Duration {
 		k.failDown(mp.Name, &mp.Paths[i])
 	}
 	k.logPaths(mp, m, sessions)
+	m.noteTargets(mp, sessions)
 	for i := range mp.Paths {
 		next = min(next, k.checkFailed(mp.Name, m.paths[mp.Paths[i].Number.String()], &mp.Paths[i]))
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/iscsiroot/iscsiroot/pkg/multipath"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery"
+	"github.com/iscsiroot/iscsiroot/pkg/rootfs/maps"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
 )
 
@@ -165,14 +166,15 @@ func TestMapOfMirror(t *testing.T) {
 	}, "")
 }
 
-// A disk that comes late joins its map, also one of another target, whose session becomes that of a
-// path then. A clone of the LUN does not.
+// A disk that comes late joins its map, also one of another target if the WWID is given, whose
+// session becomes that of a path then. A clone of the LUN does not.
 func TestLateDisks(t *testing.T) {
-	keeping(t, nil, func(r *rig) {
+	allow := func(c *Config) { c.Allow = func() []multipath.ID { return []multipath.ID{wwid} } }
+	keeping(t, allow, func(r *rig) {
 		late := r.addSession("iqn.b:x", 0)
 		clone := r.addSession("iqn.c:x", 0)
 		r.attach(1, nil)
-		r.attach(2, func(p *multipath.Path) { p.Vendor = "IET" })
+		r.attach(2, func(p *multipath.Path) { p.Size = 2 << 20 })
 		r.states(nil)
 		r.expect("join sdb")
 		if late.queue != 60 || !late.timers || clone.queue != 0 {
@@ -187,7 +189,7 @@ func TestLateDisks(t *testing.T) {
 func TestTimersBeforeJoin(t *testing.T) {
 	saved := 0
 	keeping(t, func(c *Config) { c.Changed = func() { saved++ } }, func(r *rig) {
-		late := r.addSession("iqn.b:x", 0)
+		late := r.addSession("iqn.a:x", 0)
 		r.attach(1, nil)
 		for _, s := range r.sessions {
 			r.states(func() { s.due = true })
@@ -203,6 +205,20 @@ func TestTimersBeforeJoin(t *testing.T) {
 		if late.queue != 60 || !late.timers || saved != 1 {
 			t.Errorf("%+v, saved %d times", late, saved)
 		}
+	}, "")
+}
+
+// A disk of another target does not join on its own, whose WWID may be that of a copied target. One
+// of a target that had a path in the map joins again.
+func TestLateDisksOfOtherTarget(t *testing.T) {
+	keeping(t, nil, func(r *rig) {
+		r.addSession("iqn.b:x", 0)
+		r.attach(1, nil)
+		r.states(nil)
+		r.expect()
+		r.states(func() { r.m.Paths = append(r.m.Paths, maps.Path{Path: pathOf(1, ""), Session: 2}) })
+		r.states(func() { r.m.Paths = r.m.Paths[:1] })
+		r.expect("join sdb")
 	}, "")
 }
 
@@ -225,12 +241,14 @@ func TestAllDisksGone(t *testing.T) {
 		r.expect()
 		time.Sleep(2 * time.Second)
 		r.expect("fail_if_no_path")
-		r.addSession("iqn.b:x", 60)
-		r.addSession("iqn.c:x", 60)
+		r.addSession("iqn.a:x", 60)
+		r.addSession("iqn.b:x", 60) // another target, which may be a copy
+		r.addSession("iqn.a:x", 60)
 		r.attach(1, func(p *multipath.Path) { p.Size++ })
 		r.attach(2, nil)
+		r.attach(3, nil)
 		r.states(nil)
-		r.expect("join sdc", "queue_if_no_path")
+		r.expect("join sdd", "queue_if_no_path")
 	}, "")
 }
 
