@@ -37,7 +37,7 @@ func Inspect(ctx context.Context, sys, dev string, devices []*Device) error {
 		d.Content = &Content{}
 		path := filepath.Join(dev, d.Name)
 		d.Content.FS, d.Content.Err = ProbeDevice(ctx, path)
-		d.memberAtEnd = d.Content.FS.Type == Member && hasMemberAtEnd(func(path string) (*File, error) { return Open(ctx, path) }, path)
+		d.memberAtEnd = d.Content.FS.Type == Member && HasMemberAtEnd(func(path string) (*File, error) { return Open(ctx, path) }, path)
 	}
 	return failed
 }

@@ -82,7 +82,7 @@ func lastMD(size int64) int64 { return (size/512 - 16) &^ 7 * 512 }
 // that is its member: of version 1.0 the array's contents begin where the disk does, so the kernel
 // shows the array's partitions there too. dev is the mount point of devtmpfs.
 func (d *Device) OnMember(open Opener, dev string) bool {
-	return d.Kind == KindPartition && len(d.Parents) > 0 && hasMemberAtEnd(open, filepath.Join(dev, d.Parents[0].Name))
+	return d.Kind == KindPartition && len(d.Parents) > 0 && HasMemberAtEnd(open, filepath.Join(dev, d.Parents[0].Name))
 }
 
 // OnDamagedMember reports whether a device is a partition of a disk at whose end the superblock of
@@ -96,7 +96,9 @@ func (d *Device) OnDamagedMember(open Opener, dev string) bool {
 	return there && !intact
 }
 
-func hasMemberAtEnd(open Opener, path string) bool {
+// HasMemberAtEnd reports whether a device is a member of an md array of version 1.0, whose contents
+// the device's start seems to have.
+func HasMemberAtEnd(open Opener, path string) bool {
 	there, intact := memberAtEnd(open, path)
 	return there && intact
 }

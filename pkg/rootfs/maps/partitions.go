@@ -53,6 +53,9 @@ type parts struct{ names []string }
 // links to them as udev does.
 func (l *Partitions) Activate(ctx context.Context, a blockdev.Assembly) ([]*blockdev.Device, error) {
 	whole := a.Members[0]
+	if blockdev.HasMemberAtEnd(l.Open, filepath.Join(l.Maps.Dev, whole.Name)) {
+		return nil, nil // they are those of the array, which cannot start while they hold the map
+	}
 	list, err := l.read(whole)
 	switch {
 	case errors.Is(err, blockdev.ErrNoTable):

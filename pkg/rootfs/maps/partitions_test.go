@@ -79,6 +79,47 @@ func TestPartitions(t *testing.T) {
 	}
 }
 
+// The table at the start of a member of an array of version 1.0 is that of the array: the map has no
+// partitions, which would keep the array from starting.
+func TestPartitionsOfMember(t *testing.T) {
+	m, f := newMaps(t)
+	whole := *made(t, m, "sda")
+	l := &Partitions{Maps: m, Temporary: func(error) bool { return false }, Open: func(path string) (*blockdev.File, error) { return blockdev.Open(t.Context(), path) }}
+	lines, err := os.ReadFile("../../blockdev/testdata/md10.sparse")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Split(string(lines), "\n")
+	if _, err := fmt.Sscanf(text[0], "size %d", &whole.Size); err != nil {
+		t.Fatal(err)
+	}
+	writeMBR(t, m, &whole, [3]uint32{2048, 2048, 0x83})
+	b, err := os.ReadFile(filepath.Join(m.Dev, whole.Name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, member := range []bool{true, false} {
+		for _, line := range text[1:] {
+			var at int
+			var piece []byte
+			if _, err := fmt.Sscanf(line, "%x %x", &at, &piece); err == nil {
+				clear(b[at : at+len(piece)])
+				if member {
+					copy(b[at:], piece)
+				}
+			}
+		}
+		if err := os.WriteFile(filepath.Join(m.Dev, whole.Name), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		found, _ := l.Find(t.Context(), []*blockdev.Device{&whole})
+		got, err := l.Activate(t.Context(), found[0])
+		if err != nil || (len(got) == 0) != member || (f.devices[wwid+"-part1"] == nil) != member {
+			t.Errorf("member %v: %v, %v", member, got, err)
+		}
+	}
+}
+
 // A map without a table has no partitions; one that cannot be read now is noted.
 func TestPartitionsNone(t *testing.T) {
 	m, _ := newMaps(t)
