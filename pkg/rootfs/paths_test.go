@@ -312,6 +312,25 @@ func TestCopiedTarget(t *testing.T) {
 	}
 }
 
+// A by-path name with the portal of a path that has no disk finds the map; that of another target
+// does not.
+func TestPathOfDeadPortal(t *testing.T) {
+	for _, paths := range []bool{true, false} {
+		st, _, found := twoPaths(t, paths)
+		for i := range st.Spec.Targets {
+			st.Spec.Targets[i].Portals = []bootspec.Value[bootspec.Portal]{{V: bootspec.Portal{Host: fmt.Sprintf("10.0.%d.1", i), Port: 3260}, From: "iscsi_a="}}
+		}
+		st.disks = st.use(t.Context(), found[1:])
+		for i, want := range []bool{paths, true} {
+			name := fmt.Sprintf("/dev/disk/by-path/ip-10.0.%d.1:3260-iscsi-iqn.x:1-lun-%d", i, found[1].Number)
+			d, ok := bootspec.ParseDevice(name)
+			if got := st.is(st.disks[0], 0, d); !ok || got != want {
+				t.Errorf("paths %v: %s: %v", paths, name, got)
+			}
+		}
+	}
+}
+
 // A path that is still tried does not hide the number of its target's disks; another target does.
 func TestCountedPaths(t *testing.T) {
 	for _, paths := range []bool{true, false} {

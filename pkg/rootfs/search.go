@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -100,11 +101,21 @@ func (st *Storage) is(d *blockdev.Device, i int, want bootspec.Device) bool {
 		return want.Disk == i || want.Disk == 0 && st.countedAt(d) == 0
 	case bootspec.ByPath:
 		return slices.ContainsFunc(st.lunsOf(d), func(u sessionLUN) bool {
-			s := st.Sessions.List()[u.session]
-			return s.Target == want.Text && slices.Contains(s.KnownPortals(), want.Portal) && u.Number == uint64(want.LUN)
+			return st.Sessions.List()[u.session].Target == want.Text && u.Number == uint64(want.LUN) && st.hasPortal(u.session, want.Portal)
 		})
 	}
 	return false
+}
+
+// hasPortal reports whether a session, or another path to its target, goes to a portal: also one
+// that does not answer, and has no disk.
+func (st *Storage) hasPortal(i int, portal netip.AddrPort) bool {
+	return slices.ContainsFunc(st.paths(i), func(n int) bool {
+		return slices.Contains(st.Sessions.List()[n].KnownPortals(), portal) || slices.ContainsFunc(st.Spec.Targets[n].Portals, func(p bootspec.Value[bootspec.Portal]) bool {
+			addr, ok := p.V.Addr()
+			return ok && netip.AddrPortFrom(addr.Unmap(), p.V.Port) == portal
+		})
+	})
 }
 
 // searchNames searches for names that are found in the kernel's list of disks.
