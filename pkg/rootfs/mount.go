@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
 	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
 	"github.com/iscsiroot/iscsiroot/pkg/switchroot"
 )
@@ -17,6 +18,7 @@ func (st *Storage) mountConfig(c Volume) switchroot.MountConfig {
 
 // look reports whether a file system holds an init that can run.
 func (st *Storage) look(ctx context.Context, c Volume) error {
+	st.freeWhole(ctx, c)
 	return st.eachType(ctx, c, func(c Volume) error {
 		defer sequence.Blocking(ctx, "a look at the files of "+c.Name)()
 		cfg := st.mountConfig(c)
@@ -34,6 +36,7 @@ func (st *Storage) Mount(ctx context.Context, root Volume) (Volume, error) {
 		return root, err
 	}
 	st.warnDirty("root", root)
+	st.freeWhole(ctx, root)
 	err := st.eachType(ctx, root, func(c Volume) error {
 		cfg := st.mountConfig(c)
 		cfg.ReadWrite = st.Spec.Root.ReadWrite.V
@@ -45,6 +48,17 @@ func (st *Storage) Mount(ctx context.Context, root Volume) (Volume, error) {
 		return root, err
 	}
 	return root, st.mountUsr(ctx, root)
+}
+
+// freeWhole removes the partitions of a multipath map that is to be mounted as a whole, such as an
+// ISO image with a partition table: they hold it, as those of a disk do not.
+func (st *Storage) freeWhole(ctx context.Context, c Volume) {
+	if c.Kind != blockdev.KindMultipath {
+		return
+	}
+	if err := st.active.Deactivate(ctx, c.Name); err != nil {
+		st.Log.Warnf("multipath map %s: its partitions: %v", c.Map, err)
+	}
 }
 
 // warnDirty logs that a file system is not clean. A mount replays its journal unless the disk is

@@ -331,6 +331,32 @@ func TestPathOfDeadPortal(t *testing.T) {
 	}
 }
 
+// A map that is mounted as a whole loses its partitions before, and no other map does.
+func TestFreeWhole(t *testing.T) {
+	st, k, found := twoPaths(t, true)
+	sector := make([]byte, 512)
+	copy(sector[446:], "\x00\x00\x00\x00\x83\x00\x00\x00\x00\x08\x00\x00\x00\x08\x00\x00")
+	copy(sector[510:], "\x55\xaa")
+	for _, disk := range []string{"sda", "sdb"} {
+		k.write(disk, 0, sector)
+	}
+	st.disks = st.use(t.Context(), found)
+	r := st.newReads(t.Context())
+	defer r.End()
+	devices, err := st.stackOf(t.Context(), k.paths, st.disks, wants{}, r).On(st.disks[0])
+	if err != nil || len(devices) != 2 || k.names() != pathID+" "+pathID+"-part1" {
+		t.Fatal(devices, err, k.names())
+	}
+	st.freeWhole(t.Context(), Volume{Device: devices[1]})
+	if got := k.names(); got != pathID+" "+pathID+"-part1" {
+		t.Errorf("before a mount of a partition there is %s", got)
+	}
+	st.freeWhole(t.Context(), Volume{Device: devices[0]})
+	if got := k.names(); got != pathID {
+		t.Errorf("before a mount of the map there is %s", got)
+	}
+}
+
 // A path that is still tried does not hide the number of its target's disks; another target does.
 func TestCountedPaths(t *testing.T) {
 	for _, paths := range []bool{true, false} {

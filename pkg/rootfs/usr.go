@@ -94,6 +94,7 @@ func (st *Storage) mountUsrFrom(ctx context.Context, e switchroot.Entry, want bo
 		return err
 	}
 	st.warnDirty("/usr", c)
+	st.freeWhole(ctx, c)
 	return st.eachType(ctx, c, func(c Volume) error {
 		defer sequence.Blocking(ctx, "mount of "+c.Name)()
 		cfg := switchroot.MountConfig{

@@ -67,6 +67,9 @@ func (l *Partitions) Activate(ctx context.Context, a blockdev.Assembly) ([]*bloc
 		return nil, fmt.Errorf("partitions of %s: %w", whole.Map, err)
 	}
 	out, err := l.Maps.makePartitions(ctx, whole, list, a.Plan.(*parts))
+	if errors.Is(err, errWhole) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("partitions of %s: %w", whole.Map, err)
 	}
@@ -153,6 +156,10 @@ func (m *Maps) notePart(part, whole string) {
 	m.parts[part] = whole
 }
 
+// errWhole is the error of a partition of a map that is in use as a whole: it is mounted, or a
+// member of an array.
+var errWhole = errors.New("in use as a whole")
+
 // makePartition makes a partition, or takes the one that an earlier search has made. One with
 // another table is of an earlier table of partitions.
 func makePartition(c Mapper, whole *blockdev.Device, p *blockdev.Partition) (table.Number, string, error) {
@@ -180,5 +187,8 @@ func makePartition(c Mapper, whole *blockdev.Device, p *blockdev.Partition) (tab
 		option = dm.ReadOnly
 	}
 	info, err := c.Activate(name, uuid, t, 0, option)
+	if errors.Is(err, unix.EBUSY) { // drivers/md/dm.c: open_table_device
+		err = errWhole
+	}
 	return info.Number, name, err
 }

@@ -79,8 +79,8 @@ func TestPartitions(t *testing.T) {
 	}
 }
 
-// The table at the start of a member of an array of version 1.0 is that of the array: the map has no
-// partitions, which would keep the array from starting.
+// The table at the start of a member of an array of version 1.0 is that of the array: the map has
+// no partitions, which would keep the array from starting.
 func TestPartitionsOfMember(t *testing.T) {
 	m, f := newMaps(t)
 	whole := *made(t, m, "sda")
@@ -117,6 +117,23 @@ func TestPartitionsOfMember(t *testing.T) {
 		if err != nil || (len(got) == 0) != member || (f.devices[wwid+"-part1"] == nil) != member {
 			t.Errorf("member %v: %v, %v", member, got, err)
 		}
+	}
+}
+
+// A map that is in use as a whole has no partitions.
+func TestPartitionsOfWhole(t *testing.T) {
+	m, f := newMaps(t)
+	whole := made(t, m, "sda")
+	l := &Partitions{Maps: m, Temporary: func(error) bool { return false }, Open: func(path string) (*blockdev.File, error) { return blockdev.Open(t.Context(), path) }}
+	writeMBR(t, m, whole, [3]uint32{2048, 2048, 0x83})
+	f.refuse = fmt.Errorf("activate: %w", unix.EBUSY)
+	found, _ := l.Find(t.Context(), []*blockdev.Device{whole})
+	if got, err := l.Activate(t.Context(), found[0]); err != nil || len(got) > 0 {
+		t.Error(got, err)
+	}
+	f.refuse = unix.ENOMEM
+	if _, err := l.Activate(t.Context(), found[0]); !errors.Is(err, unix.ENOMEM) {
+		t.Error(err)
 	}
 }
 
