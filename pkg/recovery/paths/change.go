@@ -20,6 +20,7 @@ import (
 // change is a change of the table of a map.
 type change struct {
 	name string // of the map
+	key  string // what is changed: after an error the pause is for that alone
 	text string // what it does, for the log
 	do   func(ctx context.Context) error
 	done func() // is called when it has succeeded; may be nil
@@ -45,13 +46,31 @@ func (k *Keeper) changeMaps(all []maps.Map, sessions []Session) time.Duration {
 	next := recovery.SurveyEvery
 	for i := range all {
 		m := k.state(all[i].Name)
-		if wait := m.retryAt - k.now(); wait > 0 {
-			next = min(next, wait)
-			continue
-		}
+		next = min(next, m.nextTry(k.now()))
 		if c, ok := k.nextChange(&all[i], m, all, sessions); ok {
 			k.begin(c)
 			return next
+		}
+	}
+	return next
+}
+
+// retry is when a change that failed is tried again: other changes of the map do not wait for it.
+type retry struct{ at, pause time.Duration }
+
+// groupsKey is the key of a change of the groups.
+const groupsKey = "groups"
+
+// nextTry returns how long it is until a change that failed is to be tried again. It forgets those
+// that were not, long after that: their disk is gone.
+func (m *mapState) nextTry(now time.Duration) time.Duration {
+	next := recovery.SurveyEvery
+	for key, r := range m.retries {
+		switch {
+		case r.at > now:
+			next = min(next, r.at-now)
+		case now-r.at > maxChangePause:
+			delete(m.retries, key)
 		}
 	}
 	return next
@@ -73,14 +92,14 @@ func (k *Keeper) begin(c change) {
 func (k *Keeper) hasChanged(c changeResult) {
 	k.changing = false
 	m := k.maps[c.name]
-	k.warn(c.name+" change", c.err)
+	k.warn(c.name+" "+c.key, c.err)
 	switch {
 	case m == nil:
 	case c.err != nil:
-		m.pause = min(max(2*m.pause, minChangePause), maxChangePause)
-		m.retryAt = k.now() + m.pause
+		pause := min(max(2*m.retries[c.key].pause, minChangePause), maxChangePause)
+		m.retries[c.key] = retry{at: k.now() + pause, pause: pause}
 	default:
-		m.pause = 0
+		delete(m.retries, c.key)
 		if c.done != nil {
 			c.done()
 		}
@@ -91,13 +110,17 @@ func (k *Keeper) hasChanged(c changeResult) {
 // nextChange returns what is to be changed next of a map.
 func (k *Keeper) nextChange(mp *maps.Map, m *mapState, all []maps.Map, sessions []Session) (change, bool) {
 	for _, p := range mp.Paths {
-		if p.Disk == "" && len(mp.Paths) > 1 {
+		key := "path " + p.Number.String()
+		if p.Disk == "" && len(mp.Paths) > 1 && m.retries[key].at <= k.now() {
 			do := func(ctx context.Context) error { return k.cfg.Maps.Leave(ctx, mp.Name, p.Number) }
-			return change{name: mp.Name, text: fmt.Sprintf("path %s is gone, %d left", p.Number, len(mp.Paths)-1), do: do}, true
+			return change{name: mp.Name, key: key, text: fmt.Sprintf("path %s is gone, %d left", p.Number, len(mp.Paths)-1), do: do}, true
 		}
 	}
 	if c, ok := k.nextJoin(mp, m, all, sessions); ok {
 		return c, true
+	}
+	if m.retries[groupsKey].at > k.now() {
+		return change{}, false
 	}
 	return k.regroup(mp, m)
 }
@@ -113,12 +136,15 @@ func (k *Keeper) nextJoin(mp *maps.Map, m *mapState, all []maps.Map, sessions []
 			continue
 		}
 		for _, u := range luns {
-			if u.Disk == "" || inMaps(all, u.Disk) {
+			key := fmt.Sprintf("disk %s of session %d", u.Disk, s.ID())
+			if u.Disk == "" || inMaps(all, u.Disk) || m.retries[key].at > k.now() {
 				continue
 			}
 			p, err := k.cfg.Maps.Read(u, s.String())
 			if err == nil && k.belongs(mp, m, p, sessions) {
-				return k.join(mp, p, s, sessions), true
+				c := k.join(mp, p, s, sessions)
+				c.key = key
+				return c, true
 			}
 		}
 	}
@@ -239,7 +265,7 @@ func (k *Keeper) regroup(mp *maps.Map, m *mapState) (change, bool) {
 		return change{}, false
 	}
 	do := func(ctx context.Context) error { return k.cfg.Maps.Regroup(ctx, mp.Name, paths) }
-	return change{mp.Name, "its groups follow the access states", do, done}, true
+	return change{mp.Name, groupsKey, "its groups follow the access states", do, done}, true
 }
 
 // accessOf returns what groups are made by.

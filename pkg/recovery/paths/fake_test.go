@@ -39,9 +39,10 @@ type rig struct {
 	readErr   error
 	stuck     chan struct{} // not nil: a change of the table waits for it
 	lists     int
-	changeErr error // of the next change
-	listErr   error // beside the map, or in its place
-	hidden    bool  // the map is not listed
+	changeErr error            // of the next change
+	listErr   error            // beside the map, or in its place
+	hidden    bool             // the map is not listed
+	joinErr   map[string]error // by disk
 	covered   bool
 }
 
@@ -249,6 +250,9 @@ func (r *rig) Join(_ context.Context, name string, p multipath.Path) error {
 	r.change("join %s", p.Disk)
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if err := r.joinErr[p.Disk]; err != nil {
+		return err
+	}
 	if err := r.changeErr; err != nil {
 		r.changeErr = nil
 		return err

@@ -19,8 +19,7 @@ type mapState struct {
 	since   time.Duration         // since when, if down
 	failing bool                  // the Keeper has switched the queue off
 	told    bool                  // that something else has was logged
-	retryAt time.Duration         // before that no change is tried
-	pause   time.Duration         // the last pause after a change that failed
+	retries map[string]retry      // the changes that failed, by change.key
 }
 
 // pathState is what it has seen of a path.
@@ -39,7 +38,7 @@ type pathState struct {
 func (k *Keeper) state(name string) *mapState {
 	m := k.maps[name]
 	if m == nil {
-		m = &mapState{paths: map[string]*pathState{}}
+		m = &mapState{paths: map[string]*pathState{}, retries: map[string]retry{}}
 		k.maps[name] = m
 	}
 	return m
