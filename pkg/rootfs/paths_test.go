@@ -355,17 +355,6 @@ func TestDetachPaths(t *testing.T) {
 	}
 }
 
-// Where root may be on any disk, a path that a map has got meanwhile is none.
-func TestPathIsNoLocalDisk(t *testing.T) {
-	st, k, found := twoPaths(t, true)
-	st.disks = st.use(t.Context(), found)
-	st.places = st.places[:1]
-	st.Spec.Root.AnyDisk.V = true
-	if got, err := st.search(t.Context(), k.paths, bootspec.Device{By: bootspec.ByNode, Text: "sdb"}); !absent(err) {
-		t.Errorf("found %s, %v", names(got), err)
-	}
-}
-
 // A read of a map ends when all its sessions are down.
 func TestReadsOfPaths(t *testing.T) {
 	st, _, found := twoPaths(t, true)
