@@ -34,11 +34,16 @@ func (a *attempt) configure(ctx context.Context, link netlink.Link, l dhcp.Lease
 	if err := a.addAddress(ctx, link, l.Address); err != nil {
 		return l, err
 	}
+	return l, a.setRoutes(link, l)
+}
+
+// setRoutes adds the routes of the parameters and of a lease.
+func (a *attempt) setRoutes(link netlink.Link, l dhcp.Lease) error {
 	if err := addRoutes(a.net, link, l.Address, a.boot); err != nil {
-		return l, err
+		return err
 	}
 	if l.Method == dhcp.DHCP6 {
-		return l, nil // its routes are the router's, which the kernel has added
+		return nil // its routes are the router's, which the kernel has added
 	}
 	// The default route's next hop may be reached by one of the others.
 	for _, last := range []bool{false, true} {
@@ -47,17 +52,26 @@ func (a *attempt) configure(ctx context.Context, link netlink.Link, l dhcp.Lease
 				continue
 			}
 			if err := a.addRoute(link, l.Address, r); err != nil {
-				return l, fmt.Errorf("add route %s on %s: %w", r, a.name, err)
+				return fmt.Errorf("add route %s on %s: %w", r, a.name, err)
 			}
 		}
 	}
-	return l, nil
+	return nil
 }
 
 // addAddress returns when the address can be used. An IPv6 address can be used immediately if the
 // kernel supports optimistic duplicate address detection (RFC 4429), and a second later if it does
 // not.
 func (a *attempt) addAddress(ctx context.Context, link netlink.Link, p netip.Prefix) error {
+	if err := a.setAddress(link, p); err != nil || !p.Addr().Is6() {
+		return err
+	}
+	_, err := dhcp6.WaitAddress(ctx, a.name, func(got netip.Addr) bool { return got == p.Addr() })
+	return err
+}
+
+// setAddress does not wait until the address can be used.
+func (a *attempt) setAddress(link netlink.Link, p netip.Prefix) error {
 	addr := &netlink.Addr{IPNet: rtwatch.IPNet(p)}
 	if a.Peer.IsValid() && p == a.Address {
 		addr.Peer = rtwatch.IPNet(a.Peer)
@@ -68,11 +82,7 @@ func (a *attempt) addAddress(ctx context.Context, link netlink.Link, p netip.Pre
 	if err := netlink.AddrReplace(link, addr); err != nil {
 		return fmt.Errorf("add address %s to %s: %w", p, a.name, err)
 	}
-	if !p.Addr().Is6() {
-		return nil
-	}
-	_, err := dhcp6.WaitAddress(ctx, a.name, func(got netip.Addr) bool { return got == p.Addr() })
-	return err
+	return nil
 }
 
 func (a *attempt) addRoute(link netlink.Link, own netip.Prefix, r dhcp.Route) error {

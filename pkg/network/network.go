@@ -241,11 +241,16 @@ func (n *Network) Leases() []dhcp.Lease {
 // configured, are left as they were found, except those whose drivers do not return in time: a
 // warning names them. Stop may be called twice.
 func (n *Network) Stop() {
-	if n == nil {
-		return
+	if n != nil {
+		n.stop(func() {})
 	}
+}
+
+// stop is Stop. It calls ended after the loop's end, before links are left.
+func (n *Network) stop(ended func()) {
 	n.cancel()
 	<-n.ended
+	ended()
 	for _, l := range n.links {
 		n.dropUnfinished(l)
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/internal/nstest"
 	"github.com/iscsiroot/iscsiroot/pkg/internal/steptest"
 	"github.com/iscsiroot/iscsiroot/pkg/iscsi"
+	"github.com/iscsiroot/iscsiroot/pkg/iscsi/kernel"
 	"github.com/iscsiroot/iscsiroot/pkg/network"
 	"github.com/iscsiroot/iscsiroot/pkg/rootfs"
 	"github.com/iscsiroot/iscsiroot/pkg/session"
@@ -239,6 +240,49 @@ func TestLeaveNetwork(t *testing.T) {
 		}
 		if name, err := os.Hostname(); name != "two" {
 			t.Errorf("host name %q, %v", name, err)
+		}
+	})
+}
+
+// boundTo is a session whose login by a NIC is still tried.
+func boundTo(nic bootspec.NIC, addr string) *session.Session {
+	var c session.Config
+	c.Target.Name.V = "iqn.x:" + addr
+	c.Target.NIC = bootspec.Value[bootspec.NIC]{V: nic, From: "netroot="}
+	c.Target.Portals = []bootspec.Value[bootspec.Portal]{{V: bootspec.Portal{Host: addr, Port: 3260}, From: "netroot="}}
+	return session.New(&kernel.Session{}, c)
+}
+
+// The NIC of a login that is still tried is kept, after those of the sessions that are there.
+func TestLeaveNetworkAwaited(t *testing.T) {
+	inOwnNetwork(t, func() {
+		if err := unix.Mount("test", "/sys", "sysfs", 0, ""); err != nil { // of this network
+			t.Fatal(err)
+		}
+		ss := twoNICs(t)
+		mac := netup.MAC("a0")
+		for _, tt := range []struct {
+			name    string
+			pending *session.Session
+			want    string
+			awaited bool // a NIC a0 that is not up
+		}{
+			{"in its network", sessionAt("10.2.0.9"), "b0 a0", true},
+			{"in another network", sessionAt("10.3.0.8"), "b0 b0", false},
+			{"bound to its name", boundTo(bootspec.NIC{Name: "a0"}, "192.0.2.7"), "b0 a0", true},
+			{"bound to its MAC", boundTo(bootspec.NIC{MAC: mac}, "192.0.2.7"), "b0 a0", true},
+			{"bound to another", boundTo(bootspec.NIC{Name: "b0"}, "10.2.0.9"), "b0 b0", false},
+			{"bound to one that is absent", boundTo(bootspec.NIC{Name: "c0"}, "10.2.0.9"), "b0", false},
+		} {
+			ss.list = []*session.Session{tt.pending, sessionAt("10.3.0.9")}
+			ss.logins = &logins{states: []loginState{loginPending, loginUp}}
+			leases, root := ss.Net.Leases(), ss.rootOn(1)
+			if got := strings.Join(ss.nics(leases, root), " "); got != tt.want {
+				t.Errorf("%s: NICs %q, want %q", tt.name, got, tt.want)
+			}
+			if got := ss.awaited(leases[0]); got != tt.awaited {
+				t.Errorf("%s: awaited %v", tt.name, got)
+			}
 		}
 	})
 }

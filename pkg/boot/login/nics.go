@@ -97,7 +97,7 @@ func otherThan(nic, dir string) string {
 // that sessions use, that of root first; none: all. name, which sets the host name, is called again
 // because of leases that were late.
 func (ss *Sessions) LeaveNetwork(root rootfs.Volume, name func([]dhcp.Lease)) []string {
-	ss.Net.Stop() // no NIC is added any more: those that are not up are left to the real system
+	ss.Net.StopKeeping(ss.awaited) // no NIC is added any more: others that are not up are left to the real system
 	leases := ss.Net.Leases()
 	nics := ss.nics(leases, root)
 	if len(leases) > 1 {
@@ -110,34 +110,63 @@ func (ss *Sessions) LeaveNetwork(root rootfs.Volume, name func([]dhcp.Lease)) []
 	return nics
 }
 
-// nics returns the NICs that sessions use, that of root first; none: not every session's is known,
-// or there is only one.
+// awaited reports whether a login that is still tried needs the NIC of a lease: the login is bound
+// to that NIC, or the portal is in its network.
+func (ss *Sessions) awaited(l dhcp.Lease) bool {
+	return slices.ContainsFunc(ss.logins.pending(), func(i int) bool {
+		s := ss.list[i]
+		if nic := s.NIC(); nic != "" {
+			return ss.unused(i) == "" && isNIC(nic, l)
+		}
+		return slices.ContainsFunc(s.KnownPortals(), func(p netip.AddrPort) bool { return l.Address.Contains(p.Addr()) })
+	})
+}
+
+// isNIC reports whether a name or a MAC is that of the NIC of a lease.
+func isNIC(nic string, l dhcp.Lease) bool {
+	return nic == l.Interface || nic == netup.MAC(l.Interface)
+}
+
+// nics returns the NICs that sessions use, that of root first, and last those of logins that are
+// still tried; none: not every session's is known, or there is only one.
 func (ss *Sessions) nics(leases []dhcp.Lease, root rootfs.Volume) []string {
 	if len(leases) < 2 {
 		return nil
 	}
-	var first, rest []string
+	pending := ss.logins.pending()
+	var first, rest, later []string
 	for i, s := range ss.list {
 		if ss.logins.gone(i) || !portalOfSession(s).IsValid() {
 			continue
 		}
 		nic := ss.nicOf(s)
 		switch {
+		case nic == "" && s.NIC() != "": // a NIC without an address
 		case nic == "":
 			return nil
+		case slices.Contains(pending, i):
+			later = append(later, nic)
 		case ss.carriesRoot(i, root):
 			first = append(first, nic)
 		default:
 			rest = append(rest, nic)
 		}
 	}
-	return slices.Concat(first, rest)
+	return slices.Concat(first, rest, later)
 }
 
-// nicOf returns the NIC that a session uses, or would use.
+// nicOf returns the NIC that a session uses, or would use; "": it has no address, or none is known.
 func (ss *Sessions) nicOf(s *session.Session) string {
 	if source := s.Via().Source; source.IsValid() {
 		return ss.Net.NICOf(source)
+	}
+	if nic := s.NIC(); nic != "" {
+		for _, l := range ss.Net.Leases() {
+			if isNIC(nic, l) {
+				return l.Interface
+			}
+		}
+		return ""
 	}
 	return ss.Net.NICTo(portalOfSession(s).Addr())
 }
