@@ -2,14 +2,7 @@ package rootfs
 
 import (
 	"context"
-	"crypto/sha256"
-	"errors"
-	"fmt"
-	"io"
-	"os"
 	"path/filepath"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
 	"github.com/iscsiroot/iscsiroot/pkg/multipath"
@@ -17,10 +10,6 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/rootfs/reads"
 	"github.com/iscsiroot/iscsiroot/pkg/rootfs/scan"
 )
-
-// comparedSize is how much is compared at each end of a disk, in bytes: tables of partitions and
-// the superblocks of file systems, arrays and volume groups are there.
-const comparedSize = 64 << 10
 
 // compare reads what disks of different targets are compared by before they are joined: a copied
 // target keeps the WWIDs of its LUNs. The places from fresh on are new. Of each target one disk is
@@ -58,28 +47,8 @@ func (st *Storage) compare(ctx context.Context, fresh int) {
 
 // contentOf returns a digest of the ends of a disk, which has to answer in time.
 func (st *Storage) contentOf(ctx context.Context, p *place) (string, error) {
-	path := filepath.Join(st.mapper().Dev, p.Disk)
+	path := filepath.Join(st.Maps().Dev, p.Disk)
 	return calls.Ask(ctx, &st.calls, st.Sessions, st.Sessions.List()[p.session], scan.AskLimit, "comparison of "+p.Disk, func(context.Context) (string, error) {
-		return digestOfEnds(path)
+		return blockdev.DigestOfEnds(path)
 	})
-}
-
-func digestOfEnds(path string) (_ string, err error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_DIRECT, 0)
-	if err != nil {
-		return "", err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	size, err := f.Seek(0, io.SeekEnd)
-	if err != nil {
-		return "", err
-	}
-	n := min(size, comparedSize)
-	b := make([]byte, 2*n)
-	for at, from := range []int64{0, size - n} {
-		if _, err := (blockdev.Direct{File: f}).ReadAt(b[int64(at)*n:][:n], from); err != nil {
-			return "", err
-		}
-	}
-	return fmt.Sprintf("%x", sha256.Sum256(b)), nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
 	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
+	"github.com/iscsiroot/iscsiroot/pkg/rootfs/filesystem"
 	"github.com/iscsiroot/iscsiroot/pkg/switchroot"
 )
 
@@ -81,7 +82,7 @@ func explainMount(c switchroot.MountConfig, err error) error {
 	case errors.Is(err, unix.EINVAL):
 		return sequence.WithHint(err, "check rootfstype= and rootflags=; the kernel's message above has the cause")
 	case errors.Is(err, unix.EROFS), errors.Is(err, unix.EACCES):
-		return sequence.WithHint(err, explainReadOnly(c))
+		return sequence.WithHint(err, filesystem.ExplainReadOnly(c))
 	case errors.Is(err, unix.EUCLEAN), errors.Is(err, unix.EIO):
 		return sequence.WithHint(err, "the file system is damaged or the disk gives errors: check it at the target with fsck")
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
 	"github.com/iscsiroot/iscsiroot/pkg/boot/sequence"
+	"github.com/iscsiroot/iscsiroot/pkg/rootfs/filesystem"
 	"github.com/iscsiroot/iscsiroot/pkg/switchroot"
 )
 
@@ -61,7 +62,7 @@ func TestNeedsReplay(t *testing.T) {
 		{"ext4", nil, false},
 	} {
 		c := Volume{Device: &blockdev.Device{Name: "none"}, FSType: tt.fstype}
-		if got := needsReplay(c, tt.err); got != tt.want {
+		if got := filesystem.NeedsReplay(c.FSType, tt.err, func() bool { return readOnly("/sys", c.Name) }); got != tt.want {
 			t.Errorf("%s, %v: %v", tt.fstype, tt.err, got)
 		}
 	}

@@ -35,16 +35,13 @@ type sessionLUN struct {
 	blockdev.LUN
 }
 
-// mapper returns what makes multipath maps.
-func (st *Storage) mapper() *maps.Maps {
+// Maps returns what makes multipath maps.
+func (st *Storage) Maps() *maps.Maps {
 	if st.maps == nil {
 		st.maps = &maps.Maps{Sys: kernelPaths.sys, Dev: kernelPaths.dev, Load: st.Load, Open: func() (maps.Mapper, error) { return dm.Open(nil) }, Blocking: sequence.Blocking}
 	}
 	return st.maps
 }
-
-// Maps returns what makes multipath maps.
-func (st *Storage) Maps() *maps.Maps { return st.mapper() }
 
 // isPath reports whether a target's session is one of several that are paths.
 func isPath(t bootspec.Target) bool { return t.Multipath.V }
@@ -74,7 +71,7 @@ func (st *Storage) use(ctx context.Context, found []sessionLUN) []*blockdev.Devi
 		}
 		st.places = append(st.places, &place{Path: p, session: u.session, lun: u.LUN})
 		if isPath(st.Spec.Targets[u.session]) {
-			st.pathLUNs.add(st.paths(u.session)[0], u.Number)
+			st.pathLUNs.Add(st.paths(u.session)[0], u.Number)
 		}
 	}
 	st.compare(ctx, fresh)
@@ -98,15 +95,15 @@ func (st *Storage) use(ctx context.Context, found []sessionLUN) []*blockdev.Devi
 // without its names: the kernel reads them again.
 func (st *Storage) readPath(ctx context.Context, u sessionLUN) (multipath.Path, error) {
 	s := st.Sessions.List()[u.session]
-	p, err := st.mapper().Read(u.LUN, s.Target)
+	p, err := st.Maps().Read(u.LUN, s.Target)
 	if err != nil || p.ID != "" || !isPath(st.Spec.Targets[u.session]) {
 		return p, err
 	}
-	sys := st.mapper().Sys
+	sys := st.Maps().Sys
 	if err := st.calls.Once(ctx, s.SID, "names of "+u.Disk, func() error { return blockdev.Rescan(sys, u.Disk) }); err != nil {
 		st.Log.Debugf("names of %s: %v", u.Disk, err)
 	}
-	return st.mapper().Read(u.LUN, s.Target)
+	return st.Maps().Read(u.LUN, s.Target)
 }
 
 // allowed returns the IDs by which disks are joined in any case.
@@ -178,7 +175,7 @@ func (st *Storage) makeMap(ctx context.Context, g multipath.Map, all []*place, k
 	}
 	var d *blockdev.Device
 	if err == nil {
-		d, err = st.mapper().Make(ctx, g)
+		d, err = st.Maps().Make(ctx, g)
 	}
 	if err != nil {
 		st.Log.Warnf("%s: using %s without multipath", withHint(err), other.Name)
@@ -209,7 +206,7 @@ func (st *Storage) addPaths(ctx context.Context, unit *blockdev.Device, fresh []
 			err = st.Sessions.UseAsPath(p.session)
 		}
 		if err == nil {
-			err = st.mapper().Join(ctx, unit.Map, p.Path)
+			err = st.Maps().Join(ctx, unit.Map, p.Path)
 		}
 		if err != nil {
 			st.Log.Warnf("%s is not joined: %v", p.Disk, err)
@@ -217,7 +214,7 @@ func (st *Storage) addPaths(ctx context.Context, unit *blockdev.Device, fresh []
 		}
 		st.Log.Infof("multipath map %s: added %s", unit.Map, p.Disk)
 	}
-	if d, err := blockdev.Read(st.mapper().Sys, unit.Name); err == nil {
+	if d, err := blockdev.Read(st.Maps().Sys, unit.Name); err == nil {
 		*unit = *d
 	}
 }
@@ -260,11 +257,11 @@ func diskList(all []*place) string {
 
 // removeMapOf removes the map that a disk is a path of.
 func (st *Storage) removeMapOf(u blockdev.LUN) error {
-	d := blockdev.PathOf(st.mapper().Sys, u.Disk)
+	d := blockdev.PathOf(st.Maps().Sys, u.Disk)
 	if d == nil {
 		return nil
 	}
-	err := st.mapper().Remove(d.Map)
+	err := st.Maps().Remove(d.Map)
 	if errors.Is(err, unix.EBUSY) {
 		return blockdev.ErrInUse
 	}
@@ -275,13 +272,13 @@ func (st *Storage) removeMapOf(u blockdev.LUN) error {
 // search, and the partitions on them. I/O on one that stays fails from then on, because it has no
 // path.
 func (st *Storage) RemoveMaps(ctx context.Context) {
-	for _, d := range st.mapper().Made() {
+	for _, d := range st.Maps().Made() {
 		err := st.active.Deactivate(ctx, d.Name)
 		if err == nil {
-			err = st.mapper().Remove(d.Map)
+			err = st.Maps().Remove(d.Map)
 		}
 		if err != nil {
-			st.Log.Warnf("multipath map %s: %v", d.Map, errors.Join(err, st.mapper().Message(d.Map, "fail_if_no_path")))
+			st.Log.Warnf("multipath map %s: %v", d.Map, errors.Join(err, st.Maps().Message(d.Map, "fail_if_no_path")))
 		}
 	}
 }
@@ -297,7 +294,7 @@ type MadeMap struct {
 
 // MadeMaps returns the multipath maps as they are now, with their partitions.
 func (st *Storage) MadeMaps() (out []MadeMap) {
-	sys := st.mapper().Sys
+	sys := st.Maps().Sys
 	for _, unit := range st.allDisks() {
 		if unit.Kind != blockdev.KindMultipath {
 			continue
@@ -324,6 +321,6 @@ func (st *Storage) attribute(p *place) string {
 	if !p.Unique(st.allowed()) {
 		return ""
 	}
-	b, _ := os.ReadFile(filepath.Join(st.mapper().Sys, "class/block", p.Disk, "device/wwid")) // of SCSI disks with page 0x83
+	b, _ := os.ReadFile(filepath.Join(st.Maps().Sys, "class/block", p.Disk, "device/wwid")) // of SCSI disks with page 0x83
 	return strings.TrimSpace(string(b))
 }

@@ -67,7 +67,7 @@ func (st *Storage) mapOne(ctx context.Context, p *place) error {
 	if err := st.active.Deactivate(ctx, p.unit.Name); err != nil {
 		return err
 	}
-	d, err := st.mapper().Make(ctx, multipath.Map{ID: p.ID}.With(p.Path))
+	d, err := st.Maps().Make(ctx, multipath.Map{ID: p.ID}.With(p.Path))
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,7 @@ type diskSessions struct{ *Storage }
 // SessionsOf implements reads.Sessions.
 func (ds diskSessions) SessionsOf(name string) (out []int) {
 	disks := ds.allDisks()
-	whole := ds.mapper().WholeOf(name)
+	whole := ds.Maps().WholeOf(name)
 	at := slices.IndexFunc(disks, func(d *blockdev.Device) bool {
 		return d.Name == name || d.Name == whole || d.Name == strings.TrimRight(name, "0123456789") // sda2
 	})

@@ -25,7 +25,7 @@ type wants struct {
 // on other disks too, so where a search wants some, all disks are looked at. The reads are the
 // search's.
 func (st *Storage) stackOf(ctx context.Context, p paths, disks []*blockdev.Device, want wants, r *reads.Set) *stack.Stack {
-	parts := &maps.Partitions{Maps: st.mapper(), Open: r.Open, Temporary: reads.Temporary}
+	parts := &maps.Partitions{Maps: st.Maps(), Open: r.Open, Temporary: reads.Temporary}
 	all := []blockdev.Layer{&stack.Partitions{Sys: p.sys}, parts}
 	var array *arrays.Layer
 	var lv *volumes.Layer

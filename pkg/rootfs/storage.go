@@ -87,7 +87,7 @@ type Storage struct {
 	degraded         bool               // arrays and volumes are activated without the members that they can do without
 	lack             lack               // until then: since when those are missing
 	places           []*place           // the disks of sessions, if they may be paths
-	pathLUNs         pathLUNs
+	pathLUNs         maps.LUNs
 	maps             *maps.Maps      // see mapper
 	toldPaths        map[string]bool // what was logged about disks that are not joined
 	calls            calls.Set
@@ -104,7 +104,7 @@ func New(c Config) *Storage {
 // Forget forgets the disks of sessions that have ended.
 func (st *Storage) Forget() {
 	st.disks, st.late, st.places, st.active.All, st.attachedBySearch, st.degraded = nil, nil, nil, nil, nil, false
-	st.pathLUNs.clear()
+	st.pathLUNs.Clear()
 }
 
 // Calls lists the system calls that a target has not answered and that are no longer waited for.

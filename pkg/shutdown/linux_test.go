@@ -224,8 +224,8 @@ func TestFlush(t *testing.T) {
 	}
 }
 
-// A session that was never logged in is dropped without a message: it is of a path that is not used,
-// or whose target has not answered yet. One that lost its connection may lose data.
+// A session that was never logged in is dropped without a message: it is of a path that is not
+// used, or whose target has not answered yet. One that lost its connection may lose data.
 func TestLeaveReserved(t *testing.T) {
 	for target, want := range map[string]int{"(null)\n": 0, "iqn.a\n": 1} {
 		l := ourSession(t, map[string]string{})
