@@ -30,9 +30,9 @@ func TestDetachPaths(t *testing.T) {
 
 // A read of a map ends when all its sessions are down.
 func TestReadsOfPaths(t *testing.T) {
-	st, _, found := twoPaths(t, true)
-	st.disks = st.use(t.Context(), found)
 	for _, down := range [][]int{{0}, {1}, {0, 1}} {
+		st, _, found := twoPaths(t, true)
+		st.disks = st.use(t.Context(), found)
 		st.Sessions = &downSessions{fakeSessions{list: someSessions(2)}, down}
 		r := st.newReads(t.Context())
 		err := r.On("dm-0").Err()
