@@ -15,9 +15,9 @@ func TestArraysShell(t *testing.T) {
 			" netroot=iscsi:10.77.0.1:::1:" + targetName + " netroot=iscsi:10.78.0.1:::1:" + target2 + " root=/dev/vg/root",
 		NICs: []lab.NIC{{Tap: second, MAC: "52:54:00:77:00:02"}, {Tap: r.tap, MAC: "52:54:00:77:00:01"}},
 	})
-	r.expect(m, "break before step root\n", prompt)
+	r.expect(m, "break before step root", prompt)
 	r.runLines(m, shellLine{"mdstat", []string{"stripes (raid0, ", "): not started\n", "slot 0     sda\n", "slot 1     sdb\n"}})
-	r.send(m, "exit\n", "break before step mount\n", prompt)
+	r.send(m, "exit\n", "break before step mount", prompt)
 	r.runLines(
 		m,
 		shellLine{"mdstat", []string{"md127: raid0, ", "slot 0     sda on session 1", "slot 1     sdb on session 2"}},

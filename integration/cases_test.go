@@ -95,7 +95,7 @@ func caseStages() map[string]stage {
 			m := r.bootWith(virtio, console+"rd.break=network net.ifnames=0 "+line, lab.NIC{Tap: r.addTap("tap1")}, lab.NIC{Tap: r.tap})
 			// Both have a link from the start: the only NIC with one would get the
 			// address immediately.
-			r.expect(m, "break before step network\n", prompt)
+			r.expect(m, "break before step network", prompt)
 			r.send(m, "modprobe virtio_pci; modprobe virtio_net; ip link set eth0 up; ip link set eth1 up; "+
 				"until ip link | grep 'eth0: .*LOWER_UP' && ip link | grep 'eth1: .*LOWER_UP'; do sleep 1; done\n", "eth1: <BROADCAST,MULTICAST,UP,LOWER_UP>", prompt)
 			r.send(m, "exit\n", "continuing with step network")

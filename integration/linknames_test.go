@@ -48,7 +48,7 @@ func bootWithLinkFile(t *testing.T, kernel, words string, before func(*rig, *lab
 // before Linux 5.19; here a mount over the file makes reads fail.
 func TestLinkFileNamesNIC(t *testing.T) {
 	bootWithLinkFile(t, "", "rd.break=network ", func(r *rig, m *lab.Machine) {
-		r.expect(m, "break before step network\n", prompt)
+		r.expect(m, "break before step network", prompt)
 		r.runLines(m, shellLine{"modprobe virtio_net; modprobe virtio_pci", nil}, shellLine{"mount -B /proc/1/mem /sys/class/net/eth1/name_assign_type; cat /sys/class/net/eth1/name_assign_type", []string{"input/output error"}})
 		r.send(m, "exit\n", "continuing with step network")
 	})

@@ -79,7 +79,7 @@ func TestDirtyReadOnlyLUN(t *testing.T) {
 	p := r.proxy("10.77.0.1:3260", portal(3261))
 	p.Follow()
 	m := r.boot(virtio, "", console+"rd.shell rd.break=root root=/dev/sda ro "+seedLine)
-	r.expect(m, "iscsiroot: disk sda is lun 1 of", "break before step root\n", prompt)
+	r.expect(m, "iscsiroot: disk sda is lun 1 of", "break before step root", prompt)
 	p.NotReady(0x04, 0x0b)
 	r.send(m, "exit\n", "continuing with step root", "iscsiroot: root: probe /dev/sda: ", "trying again")
 	p.Sense(0)

@@ -65,7 +65,7 @@ func TestPathNamesMatrix(t *testing.T) {
 				NICs: []lab.NIC{{Tap: r.taps[0], MAC: "52:54:00:77:00:01"}, {Tap: r.taps[1], MAC: "52:54:00:77:00:02"}},
 			})
 			if c.shell != nil {
-				r.expect(r.m, "break before step mount\n", prompt)
+				r.expect(r.m, "break before step mount", prompt)
 				r.runLines(r.m, c.shell...)
 				r.typeLine("exit")
 			}

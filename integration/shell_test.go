@@ -44,12 +44,12 @@ func TestShellAtBreak(t *testing.T) {
 	r.makeDisk(images.Filesystem{Type: "ext4", MiB: 32, Tree: root("")})
 	r.gotgt()
 	m := r.boot(virtio, "", "console=ttyS0 rd.break=root,mount,switch-root "+seedLine)
-	r.expect(m, "iscsiroot: break before step root: exit continues", "break before step root\n", prompt)
+	r.expect(m, "iscsiroot: break before step root: exit continues", "break before step root", prompt)
 	// A login by hand stops before the next step, and then at the break.
-	r.send(m, "login\n", "trying again", "login to "+targetName, "break before step disk\n", prompt)
+	r.send(m, "login\n", "trying again", "login to "+targetName, "break before step disk", prompt)
 	r.runLines(m, shellLine{"session", []string{"session 1: logged in (connection up)"}}, shellLine{"history", []string{"1  login\n", "2  session\n"}})
-	r.send(m, "exit\n", "continuing with step disk", "break before step root\n", prompt)
-	r.send(m, "exit\n", "iscsiroot: break before step mount: exit continues", "break before step mount\n",
+	r.send(m, "exit\n", "continuing with step disk", "break before step root", prompt)
+	r.send(m, "exit\n", "iscsiroot: break before step mount: exit continues", "break before step mount",
 		"these may help:", "mount -t TYPE /dev/sdXN /sysroot", "help lists the commands", prompt)
 	r.runLines(
 		m,
@@ -80,7 +80,7 @@ func TestShellAtBreak(t *testing.T) {
 	)
 	r.interrupts(m)
 	r.edits(m)
-	r.send(m, "kill -9 $$\n", "the shell was killed by signal 9", "continuing with step mount", "break before step switch-root\n", prompt)
+	r.send(m, "kill -9 $$\n", "the shell was killed by signal 9", "continuing with step mount", "break before step switch-root", prompt)
 	r.runLines(m, shellLine{"login", []string{"login: the agent already recovers the sessions"}}, shellLine{"session", []string{"ping after 15 s, lost 30 s later"}})
 	r.send(m, "exit\n", "guest: mount: /dev/sda2 / ext4 ro,")
 	r.waitOff(m)
@@ -128,7 +128,7 @@ func TestShellAtFailure(t *testing.T) {
 	r.expect(m, "iscsiroot: opening a shell (rd.shell): retry tries again, exit gives up",
 		"step login failed after", "(0203)", "hint: ", "these may help:", "ping ADDRESS", "explain", "login ADDRESS NAME", prompt)
 	r.runLines(m, shellLine{"session", []string{"not connected", "last error of the login: ", "(0203)"}})
-	r.send(m, "login 10.77.0.1:3260 "+targetName+"\n", "login to "+targetName+" at 10.77.0.1:3260", "break before step disk\n", prompt)
+	r.send(m, "login 10.77.0.1:3260 "+targetName+"\n", "login to "+targetName+" at 10.77.0.1:3260", "break before step disk", prompt)
 	r.runLines(m, shellLine{"explain", []string{targetName + " (iscsi_t= in the shell)"}})
 	r.send(m, "exit\n", "step root failed after", "these may help:", "blkid", "retry root=DEVICE", prompt)
 	r.runLines(m, shellLine{"mount -r /dev/sda2 /sysroot && ls /sysroot/sbin", []string{"init"}})

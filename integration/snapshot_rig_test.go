@@ -56,7 +56,7 @@ func (r *rig) save(img image) (string, error) {
 	r.t.Helper()
 	path := filepath.Join(built.dir, fmt.Sprintf("snapshot-%x", sha256.Sum256(fmt.Appendf(nil, "%#v", img))))
 	m := r.start(img, lab.MachineConfig{Append: beforeModules, NICs: []lab.NIC{{Tap: r.tap}}, SaveTo: path})
-	if _, err := m.Expect(r.ctx, "break before step modules\n"); err != nil {
+	if _, err := m.Expect(r.ctx, "break before step modules"); err != nil {
 		return "", err
 	}
 	if _, err := m.Expect(r.ctx, prompt); err != nil {

@@ -19,7 +19,7 @@ func TestUnsupportedParameters(t *testing.T) {
 	m := r.boot(virtio, "", console+"rd.break=mount rd.shell overlayroot=tmpfs dodmraid isci_w=sesame-open-12 "+line)
 	const asks = "overlayroot= asks for a writable layer over root, which is not supported"
 	r.expect(m, "iscsiroot: parameter isci_w is not understood and is ignored: did you mean iscsi_w", "iscsiroot: "+asks+": root is mounted as it is",
-		"iscsiroot: dodmraid asks for a RAID of the firmware, which is not supported", "break before step mount\n", prompt)
+		"iscsiroot: dodmraid asks for a RAID of the firmware, which is not supported", "break before step mount", prompt)
 	r.runLines(m, shellLine{"explain", []string{targetName + " (ISCSI_TARGET_NAME=)", "warning: " + asks}})
 	r.send(m, "exit\n", "continuing with step mount", "step mount failed after", asks+", and its LUN can be written to", "hint: write-protect the LUN", prompt)
 	r.send(m, "retry rd.iscsiroot.ignore=overlay\n", "guest: mount: /dev/sda2 / ext4 ro,")
