@@ -137,6 +137,16 @@ func (r *rig) attach(i int, edit func(*multipath.Path)) {
 	r.late[p.Disk] = p
 }
 
+// attribute writes one of a disk's device, and returns its file.
+func (r *rig) attribute(i int, name, text string) string {
+	r.t.Helper()
+	file := filepath.Join(r.sys, "class/block", disk(i), "device", name)
+	if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(text), 0o644)); err != nil {
+		r.t.Fatal(err)
+	}
+	return file
+}
+
 func (r *rig) list() (out []Session) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

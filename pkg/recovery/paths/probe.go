@@ -1,6 +1,10 @@
 package paths
 
 import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
@@ -48,7 +52,7 @@ func (k *Keeper) probe(name string, st *pathState, p *maps.Path) time.Duration {
 	}
 	contain.Go("read of "+p.Disk, func() { // ends with the read, which the kernel ends when the session is down
 		if disk != "" {
-			one.err = contain.Call("read of "+disk, func() error { return k.cfg.Read(disk) })
+			one.err = contain.Call("read of "+disk, func() error { return k.read(disk) })
 		}
 		select {
 		case k.probes <- one:
@@ -56,6 +60,21 @@ func (k *Keeper) probe(name string, st *pathState, p *maps.Path) time.Duration {
 		}
 	}, nil)
 	return recovery.SurveyEvery
+}
+
+// read reads a disk. One that failed is taken out of the state "offline" for the next read: the
+// kernel's error handler sets that in an outage, and unlike "transport-offline" it does not end with
+// a login (drivers/scsi/scsi_lib.c: scsi_internal_device_unblock_nowait).
+func (k *Keeper) read(disk string) error {
+	err := k.cfg.Read(disk)
+	if err == nil {
+		return nil
+	}
+	state := filepath.Join(k.cfg.Sys, "class/block", disk, "device/state")
+	if text, _ := os.ReadFile(state); strings.TrimSpace(string(text)) == "offline" {
+		err = errors.Join(err, os.WriteFile(state, []byte("running"), 0))
+	}
+	return err
 }
 
 // probed reinstates a path that could be read.
