@@ -244,7 +244,7 @@ func (k *Keeper) regroup(mp *maps.Map, m *mapState) (change, bool) {
 	var paths []multipath.Path
 	for _, p := range mp.Paths {
 		if p.Access == multipath.Transitional || p.Disk == "" {
-			return change{}, false // another event follows
+			return change{}, false // accessChange has it looked at again
 		}
 		paths = append(paths, p.Path)
 	}

@@ -59,9 +59,9 @@ type Config struct {
 	Sessions func() []Session
 	// Read reads a sector of a disk, past the cache. It is called in goroutines of its own.
 	Read func(disk string) error
-	// Listen calls wake at each event of a disk or a map until ctx ends. Nil: there are no
-	// events.
-	Listen func(ctx context.Context, wake func())
+	// Listen calls wake at each event of a disk or a map until ctx ends. unit: the access states
+	// may have changed. Nil: there are no events.
+	Listen func(ctx context.Context, wake func(unit bool))
 	// MirrorTimeout is after how long without a path the I/O of a map fails whose data an array
 	// has elsewhere too; 0: not before Queue. Covered reports whether all that is in use works
 	// without the disks of a session and of the sessions that are down.
@@ -94,6 +94,7 @@ type Keeper struct {
 
 	mu     sync.Mutex      // guards the rest; no call is made under it
 	up     map[uint32]bool // the states of the sessions
+	units  time.Time       // of the last unit attention
 	memory Memory
 }
 
@@ -136,6 +137,16 @@ func (k *Keeper) Wake() {
 	}
 }
 
+// event is called at a uevent. Any goroutine may call it.
+func (k *Keeper) event(unit bool) {
+	if unit {
+		k.mu.Lock()
+		k.units = time.Now()
+		k.mu.Unlock()
+	}
+	k.Wake()
+}
+
 // End ends Run: the disks are being removed. Any goroutine may call it.
 func (k *Keeper) End() {
 	if k != nil {
@@ -164,7 +175,7 @@ func (k *Keeper) Run(ctx context.Context) {
 		}
 	}
 	if k.cfg.Listen != nil {
-		k.cfg.Listen(ctx, k.Wake)
+		k.cfg.Listen(ctx, k.event)
 	}
 	next := time.NewTimer(0)
 	defer next.Stop()
@@ -209,7 +220,7 @@ func (k *Keeper) check() time.Duration {
 			delete(k.maps, name)
 		}
 	}
-	next = min(next, k.changeMaps(all, sessions))
+	next = min(next, k.changeMaps(all, sessions), k.accessChange(all))
 	k.publish()
 	return next
 }

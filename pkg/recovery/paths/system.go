@@ -29,9 +29,10 @@ func ReadSector(dev string) func(disk string) error {
 }
 
 // Listen returns a function that calls wake at each uevent of a disk of a session, or of a map,
-// until its context ends. Without events changes are found at the next check.
-func Listen(log Logger) func(ctx context.Context, wake func()) {
-	return func(ctx context.Context, wake func()) {
+// until its context ends. unit: it is a unit attention, as of access states that have changed.
+// Without events changes are found at the next check.
+func Listen(log Logger) func(ctx context.Context, wake func(unit bool)) {
+	return func(ctx context.Context, wake func(unit bool)) {
 		l, err := uevent.ListenPaths()
 		if err != nil {
 			log.Warnf("multipath: %v", err)
@@ -39,7 +40,13 @@ func Listen(log Logger) func(ctx context.Context, wake func()) {
 		}
 		contain.Go("uevents of paths", func() { // until ctx ends
 			defer func() { _ = l.Close() }()
-			_ = l.Wait(ctx, func(uevent.Event) (bool, error) { wake(); return false, nil })
+			_ = l.Wait(ctx, func(e uevent.Event) (bool, error) { wake(unitChanged(e)); return false, nil })
 		}, nil)
 	}
+}
+
+// unitChanged reports whether an event is of a unit attention (drivers/scsi/scsi_lib.c:
+// scsi_evt_emit), or events were lost.
+func unitChanged(e uevent.Event) bool {
+	return e == uevent.Event{} || e.Action == "change" && e.Subsystem == "scsi"
 }
