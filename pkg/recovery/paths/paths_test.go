@@ -71,23 +71,6 @@ func TestPathWithErrors(t *testing.T) {
 	}, "", "")
 }
 
-// Access states under which a path answers no read.
-func TestProbeByAccess(t *testing.T) {
-	for access, want := range map[multipath.Access][]string{
-		multipath.Optimized: {"reinstate_path 8:16"}, multipath.Standby: {"reinstate_path 8:16"},
-		multipath.Unavailable: nil, multipath.Offline: nil, multipath.Transitional: nil,
-	} {
-		keeping(t, nil, func(r *rig) {
-			r.states(func() { r.m.Paths[1].Failed = true })
-			time.Sleep(time.Minute)
-			r.expect(want...)
-			if n := r.readsSoFar(); (n > 0) != (access == multipath.Optimized) {
-				t.Errorf("%s: %d reads", access, n)
-			}
-		}, multipath.Optimized, access)
-	}
-}
-
 // Without a path I/O waits for as long as the sessions say, and waits again when one was back.
 func TestQueue(t *testing.T) {
 	keeping(t, nil, func(r *rig) {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
 	"github.com/iscsiroot/iscsiroot/pkg/contain"
 	"github.com/iscsiroot/iscsiroot/pkg/multipath"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery"
@@ -42,24 +43,29 @@ func (k *Keeper) probe(name string, st *pathState, p *maps.Path) time.Duration {
 	}
 	one := probe{name: name, number: p.Number.String(), state: st}
 	st.probing = true
-	disk, ctx := p.Disk, k.ctx
-	switch p.Access {
-	case multipath.Standby: // it answers no read, and is there to be switched to
-		disk = ""
-	case multipath.Unavailable, multipath.Offline, multipath.Transitional:
-		st.probing = false
-		return recovery.SurveyEvery
-	}
-	contain.Go("read of "+p.Disk, func() { // ends with the read, which the kernel ends when the session is down
-		if disk != "" {
-			one.err = contain.Call("read of "+disk, func() error { return k.read(disk) })
-		}
+	disk, access, ctx := p.Disk, p.Access, k.ctx
+	contain.Go("read of "+disk, func() { // ends with the read, which the kernel ends when the session is down
+		one.err = contain.Call("read of "+disk, func() error { return k.try(disk, access) })
 		select {
 		case k.probes <- one:
 		case <-ctx.Done():
 		}
 	}, nil)
 	return recovery.SurveyEvery
+}
+
+// errAccess is the error of a path that has an access state without I/O.
+var errAccess = errors.New("its access state allows no I/O")
+
+// try reports whether a path works.
+func (k *Keeper) try(disk string, access multipath.Access) error {
+	switch access {
+	case multipath.Standby: // it answers no read, and is there to be switched to
+		return nil
+	case multipath.Unavailable, multipath.Offline, multipath.Transitional: // the kernel asks for it again
+		return errors.Join(errAccess, blockdev.Rescan(k.cfg.Sys, disk))
+	}
+	return k.read(disk)
 }
 
 // read reads a disk. One that failed is taken out of the state "offline" for the next read: the
@@ -69,6 +75,9 @@ func (k *Keeper) read(disk string) error {
 	err := k.cfg.Read(disk)
 	if err == nil {
 		return nil
+	}
+	if d, rerr := blockdev.Read(k.cfg.Sys, disk); rerr == nil && d.Size == 0 { // the kernel has asked for it while the access state allowed no answer
+		err = errors.Join(err, blockdev.Rescan(k.cfg.Sys, disk))
 	}
 	state := filepath.Join(k.cfg.Sys, "class/block", disk, "device/state")
 	if text, _ := os.ReadFile(state); strings.TrimSpace(string(text)) == "offline" {
