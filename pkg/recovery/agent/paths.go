@@ -4,6 +4,7 @@ import (
 	"github.com/iscsiroot/iscsiroot/pkg/dm"
 	"github.com/iscsiroot/iscsiroot/pkg/multipath"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery"
+	"github.com/iscsiroot/iscsiroot/pkg/recovery/disks"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery/paths"
 	"github.com/iscsiroot/iscsiroot/pkg/rootfs/maps"
 )
@@ -12,7 +13,8 @@ import (
 func (w *worker) newPaths() *paths.Keeper {
 	return paths.New(paths.Config{
 		Sys: "/sys", Maps: &maps.Maps{Sys: "/sys", Dev: "/dev", Open: openMapper}, Allow: func() []multipath.ID { return w.state.WWIDs }, Sessions: w.pathSessions,
-		Read: paths.ReadSector("/dev"), Listen: paths.Listen(w.log), MirrorTimeout: w.state.MirrorTimeout, Covered: w.covered,
+		Others: func() bool { return disks.DaemonRuns("/proc") },
+		Read:   paths.ReadSector("/dev"), Listen: paths.Listen(w.log), MirrorTimeout: w.state.MirrorTimeout, Covered: w.covered,
 		Changed: w.pathsChanged, Past: w.state.Paths, Log: w.log,
 	})
 }

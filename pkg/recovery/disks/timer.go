@@ -67,7 +67,7 @@ func (k *Keeper) checkTimer(s Session, by string) {
 	}
 	multipath := by == daemon || by == tool
 	if by == "" {
-		if multipath = t.byMultipath || processRuns(k.cfg.Proc, daemon); multipath {
+		if multipath = t.byMultipath || DaemonRuns(k.cfg.Proc); multipath {
 			by = daemon
 		}
 	}
@@ -113,6 +113,9 @@ func (k *Keeper) restoreTimer(s Session, t *timer, v uint32, by string) {
 func (k *Keeper) mapped(sid uint32) bool {
 	return slices.ContainsFunc(findDisks(k.cfg.Sys, sid), func(d disk) bool { return d.multipath(k.cfg.Sys) })
 }
+
+// DaemonRuns reports whether a multipathd runs. proc is the mount point of procfs.
+func DaemonRuns(proc string) bool { return processRuns(proc, daemon) }
 
 // processRuns reports whether there is a process of that name.
 func processRuns(proc, name string) bool {

@@ -2,6 +2,7 @@ package paths
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -41,4 +42,21 @@ func TestAccessAfterEvent(t *testing.T) {
 		time.Sleep(accessLate + time.Millisecond)
 		r.expect("regroup")
 	}, multipath.Optimized, multipath.Optimized)
+}
+
+// Paths of several priorities in a group, which an earlier Keeper did not see or could not change,
+// get groups of their own, unless another program has made the group.
+func TestMixedGroup(t *testing.T) {
+	for others, want := range map[bool][]string{false: {"regroup", "regroup"}, true: nil} {
+		edit := func(c *Config) { c.Others = func() bool { return others } }
+		keeping(t, edit, func(r *rig) {
+			r.states(func() { r.hidden = true }) // as for a new Keeper
+			r.states(func() {
+				r.hidden, r.changeErr = false, errors.New("busy")
+				r.m.Paths[1].Group, r.m.Groups = 0, []byte("A")
+			})
+			time.Sleep(time.Minute)
+			r.expect(want...)
+		}, multipath.Optimized, multipath.NonOptimized)
+	}
 }

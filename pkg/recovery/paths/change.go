@@ -238,8 +238,9 @@ func (k *Keeper) changed() {
 	}
 }
 
-// regroup returns the change of the groups after the access states have changed. Groups that
-// another program has made are kept until then.
+// regroup returns the change of the groups after the access states have changed, or of a map that
+// is new to the Keeper and has a group with paths of several priorities. Groups that another program
+// has made are kept until their access states change.
 func (k *Keeper) regroup(mp *maps.Map, m *mapState) (change, bool) {
 	var paths []multipath.Path
 	for _, p := range mp.Paths {
@@ -248,11 +249,13 @@ func (k *Keeper) regroup(mp *maps.Map, m *mapState) (change, bool) {
 		}
 		paths = append(paths, p.Path)
 	}
-	changed := false
+	changed, fresh := false, false
 	for _, p := range paths {
 		was := m.paths[p.Number.String()].access
 		changed = changed || was != "" && was != accessOf(p)
+		fresh = fresh || was == ""
 	}
+	changed = changed || fresh && mixed(mp) && (k.cfg.Others == nil || !k.cfg.Others())
 	done := func() {
 		for _, p := range paths {
 			if st := m.paths[p.Number.String()]; st != nil {
@@ -266,6 +269,18 @@ func (k *Keeper) regroup(mp *maps.Map, m *mapState) (change, bool) {
 	}
 	do := func(ctx context.Context) error { return k.cfg.Maps.Regroup(ctx, mp.Name, paths) }
 	return change{mp.Name, groupsKey, "its groups follow the access states", do, done}, true
+}
+
+// mixed reports whether a group of a map has paths of several priorities.
+func mixed(mp *maps.Map) bool {
+	first := map[int]int{}
+	return slices.ContainsFunc(mp.Paths, func(p maps.Path) bool {
+		priority, seen := first[p.Group]
+		if !seen {
+			first[p.Group] = multipath.Priority(p.Path)
+		}
+		return seen && priority != multipath.Priority(p.Path)
+	})
 }
 
 // accessOf returns what groups are made by.

@@ -272,10 +272,15 @@ func (r *rig) Join(_ context.Context, name string, p multipath.Path) error {
 		if s.target == p.Target && s.queue == 0 {
 			r.t.Errorf("session %d has no timers of a path when its disk joins", s.sid)
 		}
-		if s.target == p.Target {
-			r.m.Paths = append(r.m.Paths, maps.Path{Path: p, Session: s.sid})
-		}
 	}
+	at := slices.IndexFunc(r.m.Paths, func(have maps.Path) bool { return multipath.Priority(have.Path) == multipath.Priority(p) })
+	group := len(r.m.Groups)
+	if at >= 0 {
+		group = r.m.Paths[at].Group
+	} else {
+		r.m.Groups = append(r.m.Groups, 'E')
+	}
+	r.m.Paths = append(r.m.Paths, maps.Path{Path: p, Session: uint32(p.Disk[2]-'a') + 1, Group: group}) // as attach
 	return nil
 }
 

@@ -57,6 +57,9 @@ type Config struct {
 	Allow func() []multipath.ID
 	// Sessions lists the sessions.
 	Sessions func() []Session
+	// Others reports whether another program runs that makes groups by its own settings, as
+	// multipathd; nil: none does.
+	Others func() bool
 	// Read reads a sector of a disk, past the cache. It is called in goroutines of its own.
 	Read func(disk string) error
 	// Listen calls wake at each event of a disk or a map until ctx ends. unit: the access states
