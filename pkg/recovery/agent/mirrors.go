@@ -24,7 +24,7 @@ func (w *worker) newMirrors() {
 		Progress: w.progress,
 	})
 	w.repairs = mirrors.NewRepairer(mirrors.RepairConfig{
-		Sys: "/sys", Changed: func() { w.disks.Wake() }, Log: w.log,
+		Sys: "/sys", Working: workingMaps, Changed: func() { w.disks.Wake() }, Log: w.log,
 		Refreshers: []mirrors.Refresher{
 			legs.New(w.log), // first: arrays may have volumes as members
 			&mirrors.Members{Arrays: array.Paths{Sys: "/sys", Dev: "/dev"}, Sys: "/sys", Read: readSuperblock, Log: w.log},

@@ -1,6 +1,9 @@
 package agent
 
 import (
+	"slices"
+
+	"github.com/iscsiroot/iscsiroot/pkg/blockdev"
 	"github.com/iscsiroot/iscsiroot/pkg/dm"
 	"github.com/iscsiroot/iscsiroot/pkg/multipath"
 	"github.com/iscsiroot/iscsiroot/pkg/recovery"
@@ -12,11 +15,25 @@ import (
 // newPaths makes the keeper of the multipath maps, for newWorker.
 func (w *worker) newPaths() *paths.Keeper {
 	return paths.New(paths.Config{
-		Sys: "/sys", Maps: &maps.Maps{Sys: "/sys", Dev: "/dev", Open: openMapper}, Allow: func() []multipath.ID { return w.state.WWIDs }, Sessions: w.pathSessions,
+		Sys: "/sys", Maps: machineMaps(), Allow: func() []multipath.ID { return w.state.WWIDs }, Sessions: w.pathSessions,
 		Others: func() bool { return disks.DaemonRuns("/proc") },
 		Read:   paths.ReadSector("/dev"), Listen: paths.Listen(w.log), MirrorTimeout: w.state.MirrorTimeout, Covered: w.covered,
 		Changed: w.pathsChanged, Past: w.state.Paths, Log: w.log,
 	})
+}
+
+// machineMaps are the maps of this machine.
+func machineMaps() *maps.Maps { return &maps.Maps{Sys: "/sys", Dev: "/dev", Open: openMapper} }
+
+// workingMaps lists the maps that have a path which works.
+func workingMaps() (out []blockdev.Number) {
+	all, _ := machineMaps().List() // with an error those that could be read: the keeper logs it
+	for _, m := range all {
+		if slices.ContainsFunc(m.Paths, func(p maps.Path) bool { return !p.Failed }) {
+			out = append(out, blockdev.Number(m.Number))
+		}
+	}
+	return out
 }
 
 func openMapper() (maps.Mapper, error) {

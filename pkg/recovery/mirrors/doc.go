@@ -8,7 +8,8 @@
 // that are down then (package redundancy): its I/O fails at once, and the arrays go on. A new
 // session of the kernel takes its place, and is logged in when the target answers. Where no member
 // is left no session is ended, and all waits, as on one path; nor is one while the disks of the
-// others complete no command.
+// others complete no command. The session of a path is never ended: the multipath map's I/O is made
+// to fail (package recovery/paths).
 //
 // The array takes its member back by its write-intent bitmap: only what has changed is written.
 package mirrors

@@ -103,9 +103,9 @@ func (m *Members) refresh(name string, s array.State, disks []*blockdev.Device) 
 	return changed, errors.Join(errs...)
 }
 
-// running reads the superblocks of the members that the array runs with, on the disks and on those
-// of no session; none: a foreign array. The array's UUID is in them; the kernel shows it in sysfs
-// in newer versions only.
+// running reads the superblocks of the members that the array runs with, on the disks and maps and
+// on those of no session; none: a foreign array. The array's UUID is in them; the kernel shows it
+// in sysfs in newer versions only.
 func (m *Members) running(s array.State, disks []*blockdev.Device) (all []md.Superblock, err error) {
 	ours := false
 	failed := errors.New("no member that is in sync can be read")
@@ -119,7 +119,9 @@ func (m *Members) running(s array.State, disks []*blockdev.Device) (all []md.Sup
 			continue
 		}
 		ours = ours || slices.ContainsFunc(d.Disks(), isLUN)
-		if slices.ContainsFunc(d.Disks(), func(below *blockdev.Device) bool { return isLUN(below) && !below.In(disks) }) {
+		if slices.ContainsFunc(d.Units(), func(below *blockdev.Device) bool {
+			return slices.ContainsFunc(below.Disks(), isLUN) && !below.In(disks)
+		}) {
 			continue // it would be waited for
 		}
 		sb, err := m.Read(d.Name, d.Size)
@@ -161,7 +163,7 @@ func (m *Members) maps(disk *blockdev.Device, disks []*blockdev.Device) (out []*
 			continue
 		}
 		text, _ := os.ReadFile(filepath.Join(m.Sys, "class/block", name, "dm/suspended"))
-		if strings.TrimSpace(string(text)) == "0" && !slices.ContainsFunc(d.Disks(), func(below *blockdev.Device) bool { return !below.In(disks) }) {
+		if strings.TrimSpace(string(text)) == "0" && !slices.ContainsFunc(d.Units(), func(below *blockdev.Device) bool { return !below.In(disks) }) {
 			out = append(out, d)
 		}
 	}

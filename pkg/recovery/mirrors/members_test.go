@@ -111,6 +111,41 @@ func (a *arrays) volume(suspended, holder string, failed bool) {
 	}
 }
 
+// paths makes sdb and the disk of session 3 the paths of a multipath map, dm-5. Its partition,
+// dm-6, has the superblock of sdb1.
+func (a *arrays) paths() {
+	for path, text := range map[string]string{
+		"host3/session3/target3:0:0/3:0:0:0/type": "0\n", "host3/session3/target3:0:0/3:0:0:0/block/sdc/dev": "8:32\n",
+		"host3/session3/target3:0:0/3:0:0:0/block/sdc/size": "4096\n",
+		"virtual/block/dm-5/dev":                            "252:5\n", "virtual/block/dm-5/size": "4096\n", "virtual/block/dm-5/dm/name": "36001\n",
+		"virtual/block/dm-5/dm/uuid": "mpath-36001\n", "virtual/block/dm-5/dm/suspended": "0\n",
+		"virtual/block/dm-6/dev": "252:6\n", "virtual/block/dm-6/size": "4096\n", "virtual/block/dm-6/dm/name": "36001-part1\n",
+		"virtual/block/dm-6/dm/uuid": "part1-mpath-36001\n", "virtual/block/dm-6/dm/suspended": "0\n",
+	} {
+		a.write("devices/"+path, text)
+	}
+	a.link("devices/host3/session3", "class/iscsi_session/session3/device")
+	a.link("devices/host3/session3/target3:0:0/3:0:0:0/block/sdc", "class/block/sdc")
+	for _, below := range []string{"sdb", "sdc", "dm-5"} {
+		above := "dm-5"
+		if below == above {
+			above = "dm-6"
+		}
+		if below != "sdc" {
+			a.link("devices/virtual/block/"+above, "class/block/"+above)
+		}
+		a.link("class/block/"+below, "class/block/"+above+"/slaves/"+below)
+		a.link("class/block/"+above, "class/block/"+below+"/holders/"+above)
+	}
+	a.super["dm-6"] = a.super["sdb1"]
+	delete(a.super, "sdb1")
+	d, err := blockdev.Read(a.sys, "dm-5")
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	a.disks[1] = d
+}
+
 func (a *arrays) List() ([]string, error)           { return []string{"md0"}, nil }
 func (a *arrays) State(string) (array.State, error) { return a.state, nil }
 func (a *arrays) RemoveFailed(string) error {
@@ -201,6 +236,33 @@ func TestMembers(t *testing.T) {
 			a.link("devices/host3/session3/target3:0:0/3:0:0:0/block/sdc", "class/block/sdc")
 			a.link("class/block/sdc", "class/block/dm-3/slaves/sdc")
 		}, "none", "", ""},
+		"a partition of a map": {(*arrays).paths, "re-add 252:6 number 1 slot 1", "array md0: dm-6 is back: what has changed meanwhile is written to it", ""},
+		"a map held as failed": {func(a *arrays) {
+			a.paths()
+			a.write("class/block/dm-6/holders/md0", "")
+			a.state.Members = append(a.state.Members, array.MemberState{Device: "dm-6", Number: array.Number{Major: 252, Minor: 6}, Slot: -1, Flags: []string{"faulty"}})
+		}, "re-add 252:6 number 1 slot 1", "array md0: dm-6 is back: what has changed meanwhile is written to it", ""},
+		"a volume on a map": {func(a *arrays) {
+			a.paths()
+			a.super["sdb1"] = a.super["dm-6"]
+			delete(a.super, "dm-6")
+			a.volume("0", "", false)
+			path := filepath.Join(a.sys, "class/block/dm-3/slaves")
+			if err := os.RemoveAll(path); err != nil {
+				a.t.Fatal(err)
+			}
+			a.link("class/block/dm-6", "class/block/dm-3/slaves/dm-6")
+			a.link("class/block/dm-3", "class/block/dm-6/holders/dm-3")
+		}, "re-add 252:3 number 1 slot 1", "array md0: dm-3 is back: what has changed meanwhile is written to it", ""},
+		"the live member is on a map": {func(a *arrays) {
+			a.paths()
+			a.super["sda1"], a.super["dm-6"] = a.super["dm-6"], a.super["sda1"]
+			a.write("class/block/dm-6/holders/md0", "")
+			a.state.Members[0].Device = "dm-6"
+			if err := os.RemoveAll(filepath.Join(a.sys, "class/block/sda/sda1/holders")); err != nil {
+				a.t.Fatal(err)
+			}
+		}, "re-add 8:1 number 1 slot 1", "array md0: sda1 is back: what has changed meanwhile is written to it", ""},
 		"in use": {func(a *arrays) { a.write("class/block/sdb/sdb1/holders/dm-0", "") }, "none", "", ""},
 		"busy":   {func(a *arrays) { a.reAdd = unix.EBUSY }, reAdd, "", "device or resource busy"},
 		"gone without I/O": {func(a *arrays) {
@@ -307,6 +369,41 @@ func TestRepairer(t *testing.T) {
 	}
 	if changed != 5 || !slices.Equal(a.log, []string{"mirrors: busy"}) {
 		t.Errorf("changed %d times, log %q", changed, a.log)
+	}
+}
+
+// A multipath map stands in the place of its paths, once, while one works and a session is up. Its
+// partition is one that came.
+func TestRepairerOfMaps(t *testing.T) {
+	a := newArrays(t)
+	a.paths()
+	one := &refresher{}
+	var working []blockdev.Number
+	r := NewRepairer(RepairConfig{
+		Sys: a.sys, Refreshers: []Refresher{one}, Changed: func() {}, Log: a,
+		Working: func() []blockdev.Number { return working },
+	})
+	works := []blockdev.Number{{Major: 252, Minor: 5}}
+	for _, s := range []struct {
+		what    string
+		working []blockdev.Number
+		up      []bool // of the paths' sessions
+		want    string
+	}{
+		{"both paths", works, []bool{true, true}, "[[sda dm-5]]"},
+		{"one session is down", works, []bool{true, false}, "[]"},
+		{"and up", works, []bool{true, true}, "[[sda dm-5]]"},
+		{"no path works", nil, []bool{true, true}, "[]"},
+		{"one works again", works, []bool{true, true}, "[[sda dm-5]]"},
+	} {
+		one.disks, working = nil, s.working
+		r.Update([]recovery.Status{{SID: 1, Up: true}, {SID: 2, Up: s.up[0]}, {SID: 3, Up: s.up[1]}})
+		if r.check(); fmt.Sprint(one.disks) != s.want {
+			t.Errorf("%s: looked at %v, want %s", s.what, one.disks, s.want)
+		}
+	}
+	if _, arrivals := r.disks(); !slices.Contains(arrivals, arrival{2, 0, blockdev.Number{Major: 252, Minor: 6}}) {
+		t.Errorf("%v", arrivals)
 	}
 }
 

@@ -21,8 +21,11 @@ type Refresher interface {
 type RepairConfig struct {
 	Sys        string // where sysfs is mounted
 	Refreshers []Refresher
-	Changed    func() // is called after something was taken back
-	Log        Logger
+	// Working lists the multipath maps that have a path which works: the others may hold a read
+	// back. It is called if a disk is a path.
+	Working func() []blockdev.Number
+	Changed func() // is called after something was taken back
+	Log     Logger
 }
 
 // Repairer has disks taken back that came: those of a new session, of one that was logged in again,
@@ -38,8 +41,8 @@ type Repairer struct {
 	sessions []recovery.Status
 }
 
-// arrival is that a disk came, or a device of device-mapper above one: by the disk's session, how
-// often that was logged in again, and the number of the device.
+// arrival is that a disk or a multipath map came, or a device of device-mapper above one: by the
+// disk's session, how often that was logged in again, and the number of the device.
 type arrival struct {
 	sid     uint32
 	outages int
@@ -129,32 +132,57 @@ func (r *Repairer) check() (ok bool) {
 	return ok
 }
 
-// disks lists the disks of the sessions that are up.
+// disks lists the disks of the sessions that are up, with the multipath maps that work in the place
+// of their paths.
 func (r *Repairer) disks() (disks []*blockdev.Device, arrivals []arrival) {
 	r.mu.Lock()
 	all := r.sessions
 	r.mu.Unlock()
+	working := sync.OnceValue(r.cfg.Working)
 	for _, s := range all {
 		luns, err := blockdev.LUNs(r.cfg.Sys, s.SID)
 		if err != nil || !s.Up {
 			continue
 		}
 		for _, lun := range luns {
-			if d, err := blockdev.Read(r.cfg.Sys, lun.Disk); err == nil && lun.Disk != "" && d.Size > 0 {
-				disks, arrivals = append(disks, d), append(arrivals, arrival{s.SID, s.Outages, d.Number})
-				for _, above := range r.mapsAbove(d) {
-					arrivals = append(arrivals, arrival{s.SID, s.Outages, above.Number})
-				}
+			d := r.unit(lun.Disk, working)
+			if d == nil {
+				continue
+			}
+			if !d.In(disks) { // a map on several disks
+				disks = append(disks, d)
+			}
+			arrivals = append(arrivals, arrival{s.SID, s.Outages, d.Number})
+			for _, above := range r.mapsAbove(d) {
+				arrivals = append(arrivals, arrival{s.SID, s.Outages, above.Number})
 			}
 		}
 	}
 	return disks, arrivals
 }
 
-// mapsAbove lists the devices of device-mapper above a disk: lvm2 may activate them later.
+// unit returns a disk, or the multipath map that it is a path of; nil: it cannot be read.
+func (r *Repairer) unit(disk string, working func() []blockdev.Number) *blockdev.Device {
+	d, err := blockdev.Read(r.cfg.Sys, disk)
+	if disk == "" || err != nil {
+		return nil
+	}
+	if m := blockdev.PathOf(r.cfg.Sys, disk); m != nil {
+		if d = m; !slices.Contains(working(), m.Number) {
+			return nil
+		}
+	}
+	if d.Size == 0 {
+		return nil
+	}
+	return d
+}
+
+// mapsAbove lists the devices of device-mapper above a disk: lvm2 may activate them later, and a
+// multipath map has its partitions there.
 func (r *Repairer) mapsAbove(disk *blockdev.Device) (out []*blockdev.Device) {
 	for _, name := range blockdev.Holders(r.cfg.Sys, disk.Name) {
-		if d, err := blockdev.Read(r.cfg.Sys, name); err == nil && d.Kind == blockdev.KindDM {
+		if d, err := blockdev.Read(r.cfg.Sys, name); err == nil && d.Map != "" {
 			out = append(out, d)
 		}
 	}

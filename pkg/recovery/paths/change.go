@@ -239,8 +239,8 @@ func (k *Keeper) changed() {
 }
 
 // regroup returns the change of the groups after the access states have changed, or of a map that
-// is new to the Keeper and has a group with paths of several priorities. Groups that another program
-// has made are kept until their access states change.
+// is new to the Keeper and has a group with paths of several priorities. Groups that another
+// program has made are kept until their access states change.
 func (k *Keeper) regroup(mp *maps.Map, m *mapState) (change, bool) {
 	var paths []multipath.Path
 	for _, p := range mp.Paths {

@@ -62,8 +62,8 @@ type Config struct {
 	Others func() bool
 	// Read reads a sector of a disk, past the cache. It is called in goroutines of its own.
 	Read func(disk string) error
-	// Listen calls wake at each event of a disk or a map until ctx ends. unit: the access states
-	// may have changed. Nil: there are no events.
+	// Listen calls wake at each event of a disk or a map until ctx ends. unit: the access
+	// states may have changed. Nil: there are no events.
 	Listen func(ctx context.Context, wake func(unit bool))
 	// MirrorTimeout is after how long without a path the I/O of a map fails whose data an array
 	// has elsewhere too; 0: not before Queue. Covered reports whether all that is in use works

@@ -69,8 +69,8 @@ func (k *Keeper) try(disk string, access multipath.Access) error {
 }
 
 // read reads a disk. One that failed is taken out of the state "offline" for the next read: the
-// kernel's error handler sets that in an outage, and unlike "transport-offline" it does not end with
-// a login (drivers/scsi/scsi_lib.c: scsi_internal_device_unblock_nowait).
+// kernel's error handler sets that in an outage, and unlike "transport-offline" it does not end
+// with a login (drivers/scsi/scsi_lib.c: scsi_internal_device_unblock_nowait).
 func (k *Keeper) read(disk string) error {
 	err := k.cfg.Read(disk)
 	if err == nil {
