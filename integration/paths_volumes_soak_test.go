@@ -126,7 +126,7 @@ func TestSoakPathMirrorTargetDies(t *testing.T) {
 	r.waitMap(bothAlive)
 	r.waitShown("arrays", "degraded=0")
 	r.goDown(func() {})
-	r.checkNoPathErrors()
+	r.checkNoErrorsAbove()
 	r.checkNotShown(r.m, "I/O error, dev md")
 }
 
