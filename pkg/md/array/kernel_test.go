@@ -291,7 +291,11 @@ func (g *guest) disk(but ...string) string {
 		names, err = filepath.Glob("/dev/sd?")
 		g.check(err)
 		names = slices.DeleteFunc(names, func(n string) bool { return slices.Contains(but, filepath.Base(n)) })
-		return len(names) > 0
+		if len(names) == 0 {
+			return false
+		}
+		f, err := os.Open(names[0]) // the node is there before the disk can be opened
+		return err == nil && f.Close() == nil
 	})
 	return filepath.Base(names[0])
 }
