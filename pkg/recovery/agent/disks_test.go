@@ -133,7 +133,7 @@ func TestWorkerHoldsNoLockDuringRTNL(t *testing.T) {
 
 // A leg's commands are repeated a few times only where the other one is up, and was for a while:
 // not while both lose their connections again and again. One whose other leg is stable is covered
-// whatever it does.
+// in any case.
 func TestCoveredAfterOutages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := workerOf(t)
