@@ -54,11 +54,15 @@ func (t Timers) untilMounted() pings {
 
 // defaultTimers are those of a root disk with one path: I/O is queued for a day, where the kernel's
 // default of two minutes would make root fail with I/O errors.
-func defaultTimers() Timers { return Timers{Recovery: 86400, PingInterval: 15, PingTimeout: 30} }
+func defaultTimers() Timers {
+	return Timers{Recovery: uint32(bootspec.DefaultRecovery / time.Second), PingInterval: 15, PingTimeout: 30}
+}
 
 // pathTimers are those of a path of a multipath map: its I/O fails immediately, and goes to another
 // path.
-func pathTimers() Timers { return Timers{PingInterval: 2, PingTimeout: 3} }
+func pathTimers() Timers {
+	return Timers{PingInterval: uint32(bootspec.PathPingInterval / time.Second), PingTimeout: uint32(bootspec.PathPingTimeout / time.Second)}
+}
 
 // asPath returns the timers for a session whose disks are paths of a map. Pings that are not the
 // default are kept. A map whose I/O is to fail immediately keeps it for a second, which a change of
